@@ -107,7 +107,8 @@ public struct FrameHeaders: Sendable, BitwiseCopyable {
   public var transport = Transport.none
   /// Offset of the transport header; 0 where there is none (later fragments).
   public var transportOffset: UInt32 = 0
-  /// First byte behind the transport header.
+  /// First byte behind the transport header; in later fragments, behind the IP headers. Never behind the
+  /// captured bytes.
   public var payloadOffset: UInt32 = 0
   public var sourcePort: UInt16 = 0
   public var destinationPort: UInt16 = 0
@@ -154,7 +155,7 @@ public struct DecodedFrame: Sendable, BitwiseCopyable {
   public var link = LinkHeader()
   public var outer = FrameHeaders()
   public var tunnel = TunnelHeader()
-  /// Valid where `tunnel.kind` is not `none` and `hasInner`.
+  /// Valid where `tunnel.kind` is not `none`; without `hasInner`, only its `stop`.
   public var inner = FrameHeaders()
   public var hasInner = false
 

@@ -28,3 +28,41 @@ public struct MACAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
   @inlinable
   public static func < (a: MACAddress, b: MACAddress) -> Bool { a.rawValue < b.rawValue }
 }
+
+extension MACAddress: LosslessStringConvertible {
+  /// `aa:bb:cc:dd:ee:ff`, in lower case.
+  public var description: String {
+    var text: [UInt8] = []
+    append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Six octets of two hexadecimal digits each, all separated by `:` or all by `-`. Nil for anything else.
+  public init?(_ text: some StringProtocol) {
+    var value: UInt64 = 0
+    var position = 0
+    var separator: UInt8 = 0
+    for byte in text.utf8 {
+      guard position < 17 else { return nil }
+      if position % 3 == 2 {
+        guard byte == UInt8(ascii: ":") || byte == UInt8(ascii: "-") else { return nil }
+        guard separator == 0 || byte == separator else { return nil }
+        separator = byte
+      } else {
+        guard let digit = hexadecimalValue(byte) else { return nil }
+        value = value << 4 | UInt64(digit)
+      }
+      position += 1
+    }
+    guard position == 17 else { return nil }
+    self.init(rawValue: value)
+  }
+
+  /// Appends the description as ASCII.
+  public func append(to text: inout [UInt8]) {
+    for shift in stride(from: 40, through: 0, by: -8) {
+      if shift != 40 { text.append(UInt8(ascii: ":")) }
+      appendHexadecimal(UInt8(truncatingIfNeeded: rawValue >> UInt64(shift)), to: &text)
+    }
+  }
+}

@@ -53,3 +53,22 @@ public struct VLANTags: Hashable, Sendable, BitwiseCopyable {
     if count < .max { count += 1 }
   }
 }
+
+extension FrameHeaders {
+  /// All tags behind an ethertype that announces one. Ends at the first ethertype that is no
+  /// tag's, or with the frame: each round consumes four bytes.
+  mutating func decodeTags(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+    while EtherType.isVLAN(etherType) {
+      guard cursor.has(4, in: bytes) else {
+        stop = cursor.shortage(of: 4, layer: .vlan, in: bytes)
+        return false
+      }
+      let header = bytes.extracting(cursor.at..<cursor.at &+ 4)
+      tags.append(VLANTag(tpid: etherType, tci: header.uint16(0)))
+      etherType = header.uint16(2)
+      cursor.skip(4)
+      networkOffset = cursor.offset
+    }
+    return true
+  }
+}

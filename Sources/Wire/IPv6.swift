@@ -1,0 +1,74 @@
+extension FrameHeaders {
+  /// IPv6 header, its extension headers, and transport header (RFC 8200).
+  mutating func decodeIPv6(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+    guard cursor.has(40, in: bytes) else {
+      stop = cursor.shortage(of: 40, layer: .ipv6, in: bytes)
+      return false
+    }
+    let header = bytes.extracting(cursor.at..<cursor.at &+ 40)
+    let first = header.uint32(0)
+    guard first &>> 28 == 6 else {
+      stop = DecodeStop(
+        reason: .malformed, layer: .ipv6, limit: .value, offset: cursor.offset, need: 6, have: first &>> 28)
+      return false
+    }
+    network = .ipv6
+    trafficClass = UInt8(truncatingIfNeeded: first &>> 20)
+    ipProtocol = header[6]
+    hopLimit = header[7]
+    sourceAddress = header.ipv6Address(8)
+    destinationAddress = header.ipv6Address(24)
+    var total = Int(header.uint16(4)) &+ 40
+    if total == 40 && (ipProtocol == 0 || ipProtocol == IPProtocol.tcp || ipProtocol == IPProtocol.udp) {
+      // Jumbograms (RFC 2675) and superframes seen before segmentation leave the field empty.
+      total = cursor.claimed
+    }
+    networkLength = UInt32(clamping: total)
+    narrow(&cursor, to: total, layer: .ipv6, limit: .ipv6PayloadLength)
+    cursor.skip(40)
+    payloadOffset = cursor.offset
+    return decodeExtensions(bytes, &cursor) && decodeTransport(bytes, &cursor)
+  }
+
+  /// Extension headers up to the first protocol that is none. Every round consumes at least
+  /// eight bytes, so a chain ends with the packet. False where no transport header follows:
+  /// a later fragment, or a header that is not whole.
+  private mutating func decodeExtensions(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+    while true {
+      // Hop-by-hop, routing, fragment, authentication (RFC 4302), destination options, mobility
+      // (RFC 6275), HIP (RFC 7401), Shim6 (RFC 5533).
+      switch ipProtocol {
+      case 0, 43, 44, 51, 60, 135, 139, 140: break
+      default: return true
+      }
+      guard cursor.has(8, in: bytes) else {
+        stop = cursor.shortage(of: 8, layer: .ipv6Extension, in: bytes)
+        return false
+      }
+      let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
+      let length: Int
+      switch ipProtocol {
+      case 44: length = 8
+      case 51: length = Int(header[1]) &* 4 &+ 8
+      default: length = Int(header[1]) &* 8 &+ 8
+      }
+      guard cursor.has(length, in: bytes) else {
+        stop = cursor.shortage(of: length, layer: .ipv6Extension, in: bytes)
+        return false
+      }
+      if ipProtocol == 44 {
+        let fragment = header.uint16(2)
+        fragmentOffset = UInt32(fragment & 0xfff8)
+        moreFragments = fragment & 1 != 0
+        // One fragment that holds all is no fragment (RFC 6946).
+        isFragment = fragment & 0xfff9 != 0
+        identification = header.uint32(4)
+      }
+      ipProtocol = header[0]
+      cursor.skip(length)
+      payloadOffset = cursor.offset
+      if fragmentOffset != 0 { return false }
+      if moreFragments { cursor.isPartial = true }
+    }
+  }
+}

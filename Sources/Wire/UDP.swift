@@ -1,0 +1,30 @@
+extension FrameHeaders {
+  /// UDP header (RFC 768). The cursor ends at the payload, narrowed to the datagram's length.
+  @inline(__always)
+  mutating func decodeUDP(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+    transportOffset = cursor.offset
+    guard cursor.has(8, in: bytes) else {
+      stop = cursor.shortage(of: 8, layer: .udp, in: bytes)
+      return false
+    }
+    let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
+    transport = .udp
+    sourcePort = header.uint16(0)
+    destinationPort = header.uint16(2)
+    udpLength = header.uint16(4)
+    payloadOffset = cursor.offset &+ 8
+    var length = Int(udpLength)
+    if length == 0 && cursor.claimed > 0xffff {
+      // Jumbograms (RFC 2675, 4) and superframes leave the field empty.
+      length = cursor.claimed
+    }
+    guard length >= 8 else {
+      stop = DecodeStop(
+        reason: .malformed, layer: .udp, limit: .udpLength, offset: cursor.offset, need: 8, have: UInt32(udpLength))
+      return false
+    }
+    narrow(&cursor, to: length, layer: .udp, limit: .udpLength)
+    cursor.skip(8)
+    return true
+  }
+}
