@@ -1,0 +1,39 @@
+/// How text reports look where they are shown.
+public struct TextStyle: Sendable {
+  /// SGR colour sequences.
+  public var color: Bool
+  /// Columns; 0 for no limit.
+  public var width: Int
+  /// Marks beyond ASCII.
+  public var unicode: Bool
+
+  public init(color: Bool, width: Int, unicode: Bool = true) {
+    self.color = color
+    self.width = width
+    self.unicode = unicode
+  }
+
+  enum Color: String {
+    case red = "31", green = "32", yellow = "33", cyan = "36", dim = "2", bold = "1"
+    case boldRed = "1;31", boldGreen = "1;32", boldYellow = "1;33"
+  }
+
+  func paint(_ text: String, _ color: Color) -> String {
+    self.color && !text.isEmpty ? "\u{1b}[\(color.rawValue)m\(text)\u{1b}[0m" : text
+  }
+
+  var passed: String { unicode ? "✓" : "ok" }
+  var wrong: String { unicode ? "✗" : "X" }
+  var out: String { unicode ? "→" : "->" }
+  var into: String { unicode ? "←" : "<-" }
+  var none: String { unicode ? "–" : "-" }
+  var dot: String { unicode ? " · " : "; " }
+  var line: String { unicode ? " ─ " : " - " }
+  var more: String { unicode ? "…" : "..." }
+
+  /// Text from outside, made harmless.
+  func plain(_ text: String) -> String { terminalText(text, unicode: unicode) }
+
+  /// `µs` and the like in our own words.
+  func own(_ text: String) -> String { unicode ? text : text.replacing("µs", with: "us") }
+}
