@@ -1,0 +1,73 @@
+import CaptureFiles
+import Foundation
+
+/// The captures recorded in the repository.
+enum RecordedCaptures {
+  static let root = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Captures").path
+
+  static let files: [String] = {
+    let below = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+    return below.filter { $0.hasSuffix(".pcap") || $0.hasSuffix(".pcapng") }.sorted()
+  }()
+}
+
+/// One frame as a test sees it, with its bytes.
+struct ReadFrame: Hashable {
+  var number: UInt64
+  var time: Int64
+  var bytes: [UInt8]
+  var wireLength: Int
+  var interface: Int
+  var direction: FrameRecord.Direction
+}
+
+/// All that could be read of a file, and why there was no more.
+struct ReadCapture {
+  var interfaces: [CaptureInterface] = []
+  var anomalies = CaptureAnomalies()
+  var frames: [ReadFrame] = []
+  var failure: CaptureFileError?
+
+  init(path: String, limit: Int = 4096) {
+    do throws(CaptureFileError) {
+      var reader = try CaptureReader(path: path)
+      interfaces = reader.interfaces
+      do throws(CaptureFileError) {
+        var batch = FrameBatch()
+        while try reader.next(into: &batch, limit: limit) {
+          for frame in batch.frames {
+            frames.append(
+              ReadFrame(
+                number: frame.number, time: frame.time,
+                bytes: Array(batch.bytes[frame.start..<frame.start + frame.capturedLength]),
+                wireLength: frame.wireLength, interface: frame.interface, direction: frame.direction))
+          }
+        }
+      } catch {
+        failure = error
+      }
+      interfaces = reader.interfaces
+      anomalies = reader.anomalies
+    } catch {
+      failure = error
+    }
+  }
+}
+
+/// Runs a program that is on the PATH; nil where it is not, or where it fails.
+func output(of program: String, _ arguments: [String]) -> String? {
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/env")
+  process.arguments = [program] + arguments
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  process.standardError = FileHandle.nullDevice
+  guard (try? process.run()) != nil else { return nil }
+  let data = pipe.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
+}
+
+func isInstalled(_ program: String) -> Bool { output(of: program, ["--version"]) != nil }
