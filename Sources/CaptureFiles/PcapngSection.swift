@@ -1,7 +1,7 @@
 /// The state of one section of a pcapng file while its blocks are read (draft-ietf-opsawg-pcapng, sections 3 and 4).
 struct PcapngSection: Sendable {
   static let sectionHeader: UInt32 = 0x0a0d_0d0a
-  private static let byteOrderMagic: UInt32 = 0x1a2b_3c4d
+  static let byteOrderMagic: UInt32 = 0x1a2b_3c4d
   /// Bounds what a hostile file can make the reader remember.
   private static let mostInterfaces = 65_536
 
