@@ -48,7 +48,7 @@ struct RecordedDumpTests {
   @Test("forwarding tables", arguments: Recorded.files(".fdb"))
   func readsForwardingTables(_ path: String) throws {
     let text = try Recorded.text(path)
-    let dump = ForwardingDump(text: text)
+    let dump = FDBDump(text: text)
     #expect(dump.errors == [])
     #expect(dump.entries.count == text.split(separator: "\n").count - 1)
   }

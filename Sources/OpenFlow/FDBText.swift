@@ -1,7 +1,7 @@
 import Wire
 
 /// One entry of the forwarding database that NORMAL switching fills.
-public struct ForwardingEntry: Hashable, Sendable {
+public struct FDBEntry: Hashable, Sendable {
   public var port: PortReference
   public var vlan: UInt16
   public var mac: MACAddress
@@ -10,8 +10,8 @@ public struct ForwardingEntry: Hashable, Sendable {
 }
 
 /// The output of `ovs-appctl fdb/show BRIDGE`.
-public struct ForwardingDump: Sendable {
-  public var entries: [ForwardingEntry] = []
+public struct FDBDump: Sendable {
+  public var entries: [FDBEntry] = []
   public var errors: [FlowTextError] = []
 
   public init() {}
@@ -25,7 +25,7 @@ public struct ForwardingDump: Sendable {
       var cursor = TextCursor(bytes: bytes, start: FlowText.skipBlanks(bytes, line.start, line.end), end: line.end)
       if cursor.atEnd || cursor.take("port ") { continue }
       do throws(FlowSyntaxError) {
-        entries.append(try ForwardingDump.entry(&cursor))
+        entries.append(try FDBDump.entry(&cursor))
       } catch {
         let shown = bytes[line.start..<min(line.end, line.start + 200)]
         errors.append(
@@ -36,7 +36,7 @@ public struct ForwardingDump: Sendable {
     }
   }
 
-  private static func entry(_ cursor: inout TextCursor) throws(FlowSyntaxError) -> ForwardingEntry {
+  private static func entry(_ cursor: inout TextCursor) throws(FlowSyntaxError) -> FDBEntry {
     let port = try cursor.port()
     cursor.skipBlanks()
     let vlan = UInt16(truncatingIfNeeded: try cursor.number(upTo: 4095))
@@ -47,6 +47,6 @@ public struct ForwardingDump: Sendable {
     if !cursor.take("static"), !cursor.take("?") { age = try cursor.uint32() }
     cursor.skipBlanks()
     if !cursor.atEnd { throw cursor.failure("unexpected text after the age") }
-    return ForwardingEntry(port: port, vlan: vlan, mac: mac, age: age)
+    return FDBEntry(port: port, vlan: vlan, mac: mac, age: age)
   }
 }
