@@ -49,7 +49,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "lanecheck",
-      dependencies: ["Jobs", "Reporting", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Jobs", "Reporting", "Verification", "Wire", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: rules),
     tests("WireTests", ["Wire"]),
     tests("CaptureFilesTests", ["CaptureFiles", "Wire"]),
@@ -59,6 +59,6 @@ let package = Package(
     tests("CorrelationTests", ["Correlation", "Observations", "Deployment", "Wire", "CaptureFiles"]),
     tests("VerificationTests", ["Verification", "Jobs", "Reporting", "Deployment", "Wire", "CaptureFiles"]),
     tests("ReportingTests", ["Reporting", "Verification"]),
-    tests("CommandTests", ["Jobs", "Reporting", "Wire", "CaptureFiles"]),
+    tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]
 )

@@ -1,0 +1,99 @@
+import Verification
+
+/// The page of one rule, for people.
+public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = true) -> String {
+  let style = TextStyle(color: color, width: width, unicode: unicode)
+  var output = style.paint(rule.name, .bold) + "  \(rule.severity.rawValue), family \(rule.family.rawValue)"
+  output += ", since \(rule.since)"
+  if rule.status == .planned { output += style.paint(", planned: this version does not raise it", .boldYellow) }
+  output += "\n"
+  for part in wrapped(rule.summary, width: width, first: 0, rest: 0) { output += part + "\n" }
+  let sections = [
+    ("What it means", rule.documentation.meaning), ("How it happens", rule.documentation.origins),
+    ("How to confirm it", rule.documentation.confirmation), ("How to mend it", rule.documentation.remedy),
+    ("When it is not raised", rule.documentation.exceptions), ("What it needs", rule.needs),
+  ]
+  for (title, text) in sections {
+    output += "\n" + style.paint(title, .bold) + "\n"
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.isEmpty {
+        output += "\n"
+      } else if line.hasPrefix("    ") {
+        output += "  " + style.paint(String(line), .cyan) + "\n"
+      } else {
+        let isItem = line.hasPrefix("- ")
+        let parts = wrapped(String(line), width: width, first: 2, rest: isItem ? 4 : 2)
+        for (index, part) in parts.enumerated() { output += (index > 0 && isItem ? "    " : "  ") + part + "\n" }
+      }
+    }
+  }
+  return unicode ? output : asciiOnly(output)
+}
+
+/// The list of all rules, for people.
+public func renderText(rules: [Rule], color: Bool, width: Int, unicode: Bool = true) -> String {
+  let style = TextStyle(color: color, width: width, unicode: unicode)
+  let column = rules.map(\.name.count).max() ?? 0
+  var output = ""
+  for family in Rule.Family.allCases {
+    let members = rules.filter { $0.family == family }
+    guard !members.isEmpty else { continue }
+    output += (output.isEmpty ? "" : "\n") + style.paint(family.rawValue, .bold) + "\n"
+    for rule in members {
+      let severity = padded(rule.severity.rawValue, to: 7)
+      let color: TextStyle.Color =
+        switch rule.severity {
+        case .error: .red
+        case .warning: .yellow
+        case .info: .cyan
+        }
+      let lead = column + 13
+      let text = rule.summary + (rule.status == .planned ? " (planned)" : "")
+      let parts = wrapped(text, width: width, first: lead, rest: lead)
+      for (index, part) in parts.enumerated() {
+        output +=
+          index == 0
+          ? "  " + padded(rule.name, to: column) + "  " + style.paint(severity, color) + "  " + part + "\n"
+          : String(repeating: " ", count: lead) + part + "\n"
+      }
+    }
+  }
+  return unicode ? output : asciiOnly(output)
+}
+
+/// The catalogue for scripts: `lanecheck-rules/1`.
+public func renderJSON(rules: [Rule]) -> String {
+  var json = JSONWriter(pretty: true)
+  json.object { json in
+    json.member("schema", "lanecheck-rules/1")
+    json.array("rules", rules) { json, rule in
+      json.object { json in
+        json.member("name", rule.name)
+        json.member("family", rule.family.rawValue)
+        json.member("severity", rule.severity.rawValue)
+        json.member("status", rule.status.rawValue)
+        json.member("since", rule.since)
+        json.member("summary", rule.summary)
+        json.member("needs", rule.needs)
+        json.object("documentation") { json in
+          json.member("meaning", rule.documentation.meaning)
+          json.member("origins", rule.documentation.origins)
+          json.member("confirmation", rule.documentation.confirmation)
+          json.member("remedy", rule.documentation.remedy)
+          json.member("exceptions", rule.documentation.exceptions)
+        }
+      }
+    }
+  }
+  json.out.appendNewline()
+  return json.out.string
+}
+
+/// Our own marks in plain ASCII.
+private func asciiOnly(_ text: String) -> String {
+  var text = text
+  for (mark, plain) in [("→", "->"), ("↔", "<->"), ("…", "..."), ("–", "-"), ("µ", "u"), ("×", "x")] {
+    text = text.replacing(mark, with: plain)
+  }
+  return text
+}

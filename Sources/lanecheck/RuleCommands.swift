@@ -1,0 +1,72 @@
+import ArgumentParser
+import Reporting
+import Verification
+
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "Explain a rule: what it means, how it happens, how to confirm and mend it.",
+    discussion: """
+      EXAMPLES
+        lanecheck explain wrong-vni
+        lanecheck rules
+
+      EXIT STATUS
+        0  the page was shown
+        2  there is no such rule
+      """)
+
+  @Argument(
+    help: "A rule's name, as in a report.",
+    completion: .list(RuleCatalogue.rules.map(\.name)))
+  var rule: String
+
+  @Option(help: "When to use colour.")
+  var color = ColorChoice.auto
+
+  func run() throws {
+    guard let page = RuleCatalogue.rule(named: rule) else {
+      var message = "there is no rule '\(terminalText(rule))'"
+      let near = RuleCatalogue.suggestions(for: rule).map(\.name)
+      message += near.isEmpty ? "; 'lanecheck rules' lists all" : "; did you mean \(near.joined(separator: " or "))?"
+      complain(message)
+      throw ExitStatus.failure
+    }
+    let terminal = Terminal(color)
+    let text = renderText(
+      page, color: terminal.color, width: min(terminal.width, 100), unicode: terminal.unicode)
+    try emit(text, to: nil)
+  }
+}
+
+struct RulesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rules",
+    abstract: "List all rules.",
+    discussion: """
+      EXAMPLES
+        lanecheck rules
+        lanecheck rules --format json
+
+      EXIT STATUS
+        0  the list was shown
+      """)
+
+  @Option(help: "What to print.")
+  var format = OutputFormat.text
+
+  @Option(help: "When to use colour.")
+  var color = ColorChoice.auto
+
+  func run() throws {
+    let terminal = Terminal(color)
+    let text =
+      switch format {
+      case .json: renderJSON(rules: RuleCatalogue.rules)
+      case .text:
+        renderText(
+          rules: RuleCatalogue.rules, color: terminal.color, width: terminal.width, unicode: terminal.unicode)
+      }
+    try emit(text, to: nil)
+  }
+}

@@ -1,0 +1,1 @@
+let lanecheckVersion = "0.1.0"
