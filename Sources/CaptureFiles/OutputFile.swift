@@ -9,6 +9,11 @@ public struct CaptureWriteError: Error, Hashable, Sendable, CustomStringConverti
   public var path: String
   public var reason: String
   public var description: String { "\(path): \(reason)" }
+
+  public init(path: String, reason: String) {
+    self.path = path
+    self.reason = reason
+  }
 }
 
 /// A file being written, through a buffer.

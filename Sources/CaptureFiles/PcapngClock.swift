@@ -19,8 +19,8 @@ struct PcapngClock: Sendable {
     } else if exponent <= 9 {
       unit = .multiple(Self.powerOfTen(9 - exponent) ?? 1)
     } else {
-      // Finer than any 64-bit count of nanoseconds can show: all time stamps are below one nanosecond.
-      unit = .fraction(Self.powerOfTen(exponent - 9) ?? .max)
+      // Where the divisor is beyond 64 bits, every 64-bit count of ticks is below one nanosecond.
+      unit = Self.powerOfTen(exponent - 9).map(Unit.fraction) ?? .multiple(0)
     }
   }
 
@@ -50,7 +50,7 @@ struct PcapngClock: Sendable {
       switch unit {
       case .multiple(let factor): Int128(ticks) * Int128(factor)
       case .fraction(let divisor): Int128(ticks / divisor)
-      case .power(let exponent): Int128(ticks) * 1_000_000_000 >> Int128(exponent)
+      case .power(let exponent): (Int128(ticks) * 1_000_000_000) >> Int128(exponent)
       }
     return Int64(exactly: span + Int128(offset) * 1_000_000_000)
   }

@@ -52,14 +52,9 @@ public struct PcapngWriter: ~Copyable, Sendable {
     let captured = snapLength == 0 ? bytes.count : min(bytes.count, snapLength)
     let wire = try wireField(max(bytes.count, wireLength), captured: captured, path: file.path)
     let padding = -captured & 3
-    var length = 32 + captured + padding
-    var options: Options?
-    if comment != nil || direction != .unknown {
-      var list = try Options(path: file.path, [(1, comment)])
-      if direction != .unknown { list.append(2, [direction.rawValue, 0, 0, 0]) }
-      length += list.length
-      options = list
-    }
+    let comments = comment == nil ? nil : try Options(path: file.path, [(1, comment)])
+    let optionsLength = (direction == .unknown ? 0 : 8) + (comments?.bytes.count ?? 0)
+    let length = 32 + captured + padding + (optionsLength == 0 ? 0 : optionsLength + 4)
     beginBlock(6, length: length)
     file.put(UInt32(truncatingIfNeeded: interface))
     file.put(UInt32(truncatingIfNeeded: ticks >> 32))
@@ -68,7 +63,13 @@ public struct PcapngWriter: ~Copyable, Sendable {
     file.put(wire)
     file.put(bytes.extracting(0..<captured))
     file.put(zeros: padding)
-    options?.put(into: &file)
+    if direction != .unknown {
+      file.put(2 as UInt16)
+      file.put(4 as UInt16)
+      file.put(UInt32(direction.rawValue))
+    }
+    if let comments { file.put(comments.bytes.span) }
+    if optionsLength > 0 { file.put(zeros: 4) }
     file.put(UInt32(length))
     try file.endRecord()
   }
@@ -117,7 +118,7 @@ public struct PcapngWriter: ~Copyable, Sendable {
 
   /// The options of one block, encoded.
   private struct Options {
-    private var bytes: [UInt8] = []
+    private(set) var bytes: [UInt8] = []
     /// With the end mark.
     var length: Int { bytes.isEmpty ? 0 : bytes.count + 4 }
 
