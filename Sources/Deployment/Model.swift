@@ -82,6 +82,8 @@ public struct Host: Sendable {
   /// Network index → local VLAN on this host, as intent or the agent's record says.
   public var localVLANs: [Int: UInt16] = [:]
   public var interfaces: [HostInterface] = []
+  /// Interface name → kind, where the manifest says it (`interfaces:`).
+  public var interfaceKinds: [String: PointKind] = [:]
   /// State when the captures began, and when they had ended. Either may be missing.
   public var before: HostState?
   public var after: HostState?
@@ -152,7 +154,7 @@ public struct Mirror: Sendable {
   public init(name: String) { self.name = name }
 }
 
-/// A port of a bridge with its interface (bonds: its first interface; the others are in `members`).
+/// A port of a bridge with its interface. Of a bond, type, ofport and options are those of its first interface.
 public struct BridgePort: Sendable {
   public var name: String
   /// Access VLAN (`Port.tag`); nil where unset.
@@ -160,6 +162,7 @@ public struct BridgePort: Sendable {
   public var trunks: [UInt16] = []
   /// `Port.vlan_mode`; nil where unset or not known.
   public var vlanMode: String?
+  /// Names of the interfaces of a bond, or of the one interface that is not named as the port is; else empty.
   public var members: [String] = []
   /// `Interface.type`: "", internal, patch, vxlan, gre, geneve, dpdkvhostuser, …
   public var type = ""

@@ -1,0 +1,168 @@
+import CaptureFiles
+import Foundation
+
+/// A file of a bundle.
+struct FoundFile {
+  var path: String
+  /// Path below the bundle, with `/`.
+  var name: String
+  var kind: FileKind
+  /// The last component of the name.
+  var base: String { String(name.split(separator: "/").last ?? "") }
+}
+
+/// The files of one host, in natural order of their names.
+struct HostFiles {
+  var name: String
+  var captures: [FoundFile] = []
+  var before: [FoundFile] = []
+  var after: [FoundFile] = []
+  var isEmpty: Bool { captures.isEmpty && before.isEmpty && after.isEmpty }
+}
+
+/// Finds what lies in a bundle: host directories with captures and state, `before/` and `after/`
+/// below them, and what describes the whole deployment.
+struct BundleDiscovery {
+  let root: String
+  private let realRoot: String
+  private var visited: Set<String> = []
+  private(set) var notes: [StateNote] = []
+  var hosts: [HostFiles] = []
+  /// Files that lie in the bundle's own directory.
+  var own: HostFiles
+  var manifest: FoundFile?
+
+  init(root: String) throws(BundleError) {
+    self.root = root
+    realRoot = URL(fileURLWithPath: root).resolvingSymlinksInPath().path
+    own = HostFiles(name: BundleDiscovery.hostName(ofDirectory: realRoot))
+    guard let type = fileType(root) else { throw BundleError(file: root, reason: "no such file or directory") }
+    guard type == .typeDirectory else { throw BundleError(file: root, reason: "not a directory") }
+    guard let entries = entries(of: root, name: "") else {
+      throw BundleError(file: root, reason: "the directory cannot be read")
+    }
+    var own = own
+    for entry in entries {
+      if !entry.isDirectory {
+        take(entry, into: &own.before, captures: &own.captures, isRoot: true)
+      } else if BundleDiscovery.isState(entry.base) {
+        takeState(entry, of: &own)
+      } else {
+        takeHost(entry)
+      }
+    }
+    self.own = own
+  }
+
+  /// A directory's own name, for the one host that it stands for.
+  static func hostName(ofDirectory path: String) -> String {
+    let name = URL(fileURLWithPath: path).resolvingSymlinksInPath().lastPathComponent
+    return name.isEmpty || name == "/" ? "host" : name
+  }
+
+  private struct Entry {
+    var path: String
+    var name: String
+    var base: String
+    var isDirectory: Bool
+  }
+
+  private static func isState(_ directory: String) -> Bool { directory == "after" || directory == "before" }
+
+  private mutating func takeHost(_ directory: Entry) {
+    var host = HostFiles(name: directory.base)
+    for entry in entries(of: directory.path, name: directory.name) ?? [] {
+      if !entry.isDirectory {
+        take(entry, into: &host.before, captures: &host.captures, isRoot: false)
+      } else if BundleDiscovery.isState(entry.base) {
+        takeState(entry, of: &host)
+      } else {
+        ignore(entry.name, "a directory below a host that is neither before nor after")
+      }
+    }
+    if host.isEmpty {
+      ignore(directory.name, "holds neither captures nor state")
+    } else {
+      hosts.append(host)
+    }
+  }
+
+  private mutating func takeState(_ directory: Entry, of host: inout HostFiles) {
+    for entry in entries(of: directory.path, name: directory.name) ?? [] {
+      if entry.isDirectory {
+        ignore(entry.name, "a directory below \(directory.base)")
+      } else if directory.base == "after" {
+        take(entry, into: &host.after, captures: &host.captures, isRoot: false)
+      } else {
+        take(entry, into: &host.before, captures: &host.captures, isRoot: false)
+      }
+    }
+  }
+
+  private mutating func take(
+    _ entry: Entry, into state: inout [FoundFile], captures: inout [FoundFile], isRoot: Bool
+  ) {
+    let kind = BundleDiscovery.kind(path: entry.path, base: entry.base)
+    let file = FoundFile(path: entry.path, name: entry.name, kind: kind)
+    switch kind {
+    case .capture: captures.append(file)
+    case .quiet: break
+    case .unknown: ignore(entry.name, "neither a capture nor known state")
+    case .manifest:
+      if !isRoot {
+        ignore(entry.name, "a manifest counts only in the bundle's own directory")
+      } else if let manifest {
+        ignore(entry.name, "there is \(manifest.name) already")
+      } else {
+        manifest = file
+      }
+    default: state.append(file)
+    }
+  }
+
+  /// What a regular file is, by name and else by content.
+  static func kind(path: String, base: String) -> FileKind {
+    if let kind = FileRecognition.kind(named: base) { return kind }
+    if CaptureReader.recognise(path: path) != nil { return .capture }
+    guard let handle = FileHandle(forReadingAtPath: path) else { return .unknown }
+    defer { try? handle.close() }
+    guard let head = try? handle.read(upToCount: 16_384) else { return .unknown }
+    return FileRecognition.kind(content: Array(head))
+  }
+
+  private mutating func ignore(_ name: String, _ reason: String) {
+    notes.append(StateNote(kind: .ignored, file: name, text: reason))
+  }
+
+  /// Regular files and directories in natural order; nil where the directory cannot be listed.
+  /// Hidden files are skipped. Symbolic links are followed inside the bundle only, and no
+  /// directory is entered twice.
+  private mutating func entries(of directory: String, name: String) -> [Entry]? {
+    let real = URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
+    guard visited.insert(real).inserted else {
+      ignore(name, "a link to a directory that is read already")
+      return []
+    }
+    guard let bases = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+      notes.append(StateNote(kind: .unreadable, file: name, text: "the directory cannot be read"))
+      return nil
+    }
+    var result: [Entry] = []
+    for base in bases.sorted(by: naturallyPrecedes) where !base.hasPrefix(".") {
+      let path = directory.hasSuffix("/") ? directory + base : "\(directory)/\(base)"
+      let entryName = name.isEmpty ? base : "\(name)/\(base)"
+      let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+      guard target.hasPrefix(realRoot.hasSuffix("/") ? realRoot : realRoot + "/") else {
+        ignore(entryName, "a symbolic link that leaves the bundle")
+        continue
+      }
+      switch fileType(target) {
+      case .typeRegular?: result.append(Entry(path: path, name: entryName, base: base, isDirectory: false))
+      case .typeDirectory?: result.append(Entry(path: path, name: entryName, base: base, isDirectory: true))
+      case nil: ignore(entryName, "a symbolic link that leads nowhere")
+      default: ignore(entryName, "no regular file")
+      }
+    }
+    return result
+  }
+}
