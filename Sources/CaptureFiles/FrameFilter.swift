@@ -45,7 +45,9 @@ public struct FrameFilter: Sendable {
     // SAFETY: program is what libpcap's compiler made: its jumps stay within it and it ends in a return; bpf_filter
     // checks each access against the captured length, which is that of the bytes lent (or, clamped, less).
     return unsafe program.withUnsafeBufferPointer { instructions in
-      unsafe bytes.withUnsafeBufferPointer { unsafe bpf_filter(instructions.baseAddress, $0.baseAddress, wire, captured) }
+      unsafe bytes.withUnsafeBufferPointer { frame in
+        unsafe bpf_filter(instructions.baseAddress, frame.baseAddress, wire, captured)
+      }
     } != 0
   }
 

@@ -8,8 +8,12 @@ struct PcapngSection: Sendable {
   private var order = ByteOrder.little
   /// Index of the section's first interface among those of the file.
   private var firstInterface = 0
-  /// One for each interface of the section.
-  private var clocks: [PcapngClock] = []
+  /// What packets of an interface of the section are read with.
+  private struct Source: Sendable {
+    var clock: PcapngClock
+    var snapLength: Int
+  }
+  private var sources: [Source] = []
 
   /// Indexes whole blocks of `bytes` from `position` on, and leaves `position` at the first that was not. Blocks
   /// that hold no frame are taken in even when the batch is full.
@@ -47,8 +51,7 @@ struct PcapngSection: Sendable {
       }
       do throws(LayoutError) {
         if holdsFrame {
-          frames.append(
-            try packet(type: type, bytes, at: at, length: length, interfaces: interfaces, tally: &tally))
+          frames.append(try packet(type: type, bytes, at: at, length: length, tally: &tally))
         } else if isSection {
           try beginSection(bytes, at: at, length: length, order: blockOrder, interfaces: interfaces.count)
         } else if type == 1 {
@@ -85,7 +88,7 @@ struct PcapngSection: Sendable {
   /// Enhanced (6), simple (3) and obsolete (2) packet blocks.
   @inline(__always)
   private func packet(
-    type: UInt32, _ bytes: Span<UInt8>, at: Int, length: Int, interfaces: [CaptureInterface], tally: inout FrameTally
+    type: UInt32, _ bytes: Span<UInt8>, at: Int, length: Int, tally: inout FrameTally
   ) throws(LayoutError) -> FrameRecord {
     let header = type == 3 ? 12 : 28
     guard length >= header + 4 else {
@@ -98,25 +101,25 @@ struct PcapngSection: Sendable {
       case 2: Int(bytes.number16(at: at + 8, order))
       default: 0
       }
-    guard local < clocks.count else {
+    guard local < sources.count else {
       throw LayoutError(reason: "a packet of interface \(local), which the section does not describe")
     }
-    let interface = firstInterface + local
-    let snapLength = interfaces[interface].snapLength
+    let source = sources[local]
+    let snapLength = source.snapLength
     var wire = Int(bytes.number32(at: at + header - 4, order))
     var captured: Int
     var time: Int64 = 0
     if type == 3 {
-      captured = snapLength == 0 ? wire : min(wire, Int(snapLength))
+      captured = snapLength == 0 ? wire : min(wire, snapLength)
       tally.anomalies.withoutTime += 1
     } else {
       captured = Int(bytes.number32(at: at + 20, order))
       let high = UInt64(bytes.number32(at: at + 12, order))
       let ticks = high << 32 | UInt64(bytes.number32(at: at + 16, order))
-      if let exact = clocks[local].nanoseconds(ticks) {
+      if let exact = source.clock.nanoseconds(ticks) {
         time = exact
       } else {
-        time = clocks[local].nearest
+        time = source.clock.nearest
         tally.anomalies.timeOutOfRange += 1
       }
     }
@@ -127,7 +130,7 @@ struct PcapngSection: Sendable {
       wire = captured
       tally.anomalies.wireLengthRaised += 1
     }
-    if captured > Int(snapLength) && snapLength > 0 { tally.anomalies.longerThanSnapLength += 1 }
+    if captured > snapLength && snapLength > 0 { tally.anomalies.longerThanSnapLength += 1 }
     var direction = FrameRecord.Direction.unknown
     let options = at + header + (captured + 3) / 4 * 4
     if type != 3, options < at + length - 4 {
@@ -136,7 +139,7 @@ struct PcapngSection: Sendable {
     tally.frames += 1
     return FrameRecord(
       number: tally.frames, time: time, start: at + header, capturedLength: captured, wireLength: wire,
-      interface: interface, direction: direction)
+      interface: firstInterface + local, direction: direction)
   }
 
   /// Option 2 of a packet: its lowest two bits are 1 for inbound and 2 for outbound.
@@ -169,7 +172,7 @@ struct PcapngSection: Sendable {
     }
     self.order = order
     firstInterface = interfaces
-    clocks.removeAll(keepingCapacity: true)
+    sources.removeAll(keepingCapacity: true)
   }
 
   private mutating func addInterface(
@@ -202,7 +205,7 @@ struct PcapngSection: Sendable {
       }
     }
     interfaces.append(interface)
-    clocks.append(clock)
+    sources.append(Source(clock: clock, snapLength: Int(interface.snapLength)))
   }
 
   private func takeStatistics(
@@ -210,7 +213,7 @@ struct PcapngSection: Sendable {
   ) throws(LayoutError) {
     guard length >= 24 else { throw LayoutError(reason: "interface statistics of only \(length) bytes") }
     let local = Int(bytes.number32(at: at + 8, order))
-    guard local < clocks.count else {
+    guard local < sources.count else {
       throw LayoutError(reason: "statistics of interface \(local), which the section does not describe")
     }
     var byInterface: UInt64?

@@ -5,7 +5,7 @@ import Foundation
 enum RecordedCaptures {
   static let root = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Captures").path
+    .appending(path: "Captures").resolvingSymlinksInPath().path
 
   static let files: [String] = {
     let below = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
