@@ -2,11 +2,11 @@ extension FrameHeaders {
   /// ARP and RARP (RFC 826, RFC 903). Addresses are read for Ethernet and IPv4; of other kinds
   /// the operation and the length are kept.
   mutating func decodeARP(_ bytes: Span<UInt8>, _ cursor: Cursor) {
-    guard cursor.has(8, in: bytes) else {
+    let fixed = bytes.extracting(droppingFirst: cursor.at)
+    guard fixed.count >= 8, cursor.claimed >= 8 else {
       stop = cursor.shortage(of: 8, layer: .arp, in: bytes)
       return
     }
-    let fixed = bytes.extracting(cursor.at..<cursor.at &+ 8)
     let addressLengths = (hardware: Int(fixed[4]), network: Int(fixed[5]))
     let length = 8 &+ 2 &* (addressLengths.hardware &+ addressLengths.network)
     network = .arp

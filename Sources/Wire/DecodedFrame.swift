@@ -22,14 +22,14 @@ public struct DecodeStop: Hashable, Sendable, BitwiseCopyable {
     case captured, wire, ipv4TotalLength, ipv6PayloadLength, udpLength, headerLength, value
   }
 
-  public var reason: Reason
-  public var layer: Layer
-  public var limit: Limit
   /// Offset of the layer in the captured bytes.
   public var offset: UInt32
   /// Bytes that the layer needs, and bytes that it has.
   public var need: UInt32
   public var have: UInt32
+  public var reason: Reason
+  public var layer: Layer
+  public var limit: Limit
 
   public init(
     reason: Reason, layer: Layer = .none, limit: Limit = .captured, offset: UInt32 = 0, need: UInt32 = 0,
@@ -51,12 +51,12 @@ public struct LinkHeader: Hashable, Sendable, BitwiseCopyable {
   public enum PacketType: UInt8, Sendable, BitwiseCopyable {
     case toUs = 0, broadcast = 1, multicast = 2, otherHost = 3, outgoing = 4, none = 255
   }
-  public var kind: Kind = .ethernet
-  public var packetType: PacketType = .none
   /// Interface index of cooked v2 captures; 0 elsewhere.
   public var interfaceIndex: UInt32 = 0
   /// ARPHRD_ type of cooked captures.
   public var hardwareType: UInt16 = 0
+  public var kind: Kind = .ethernet
+  public var packetType: PacketType = .none
 
   public init() {}
 }
@@ -67,64 +67,68 @@ public struct FrameHeaders: Sendable, BitwiseCopyable {
   public enum Network: UInt8, Sendable, BitwiseCopyable { case none, arp, ipv4, ipv6, other }
   public enum Transport: UInt8, Sendable, BitwiseCopyable { case none, udp, tcp, icmp, icmpv6, gre, other }
 
-  /// Where the frame begins (its destination MAC; for a cooked capture, the cooked header).
-  public var start: UInt32 = 0
+  // Ordered by size, and bytes behind what leaves a gap: a struct of zeros without padding is
+  // reset by a few wide stores, and resetting is a good part of what decoding a frame costs.
+
   public var destination = MACAddress.zero
   public var source = MACAddress.zero
-  /// False in cooked captures, which do not record the destination.
-  public var hasDestination = false
-  /// False where a cooked header holds no 6-byte address.
-  public var hasSource = false
-  public var tags = VLANTags()
-  /// The ethertype after all tags; for 802.3 frames with LLC the length field (below 0x0600).
-  public var etherType: UInt16 = 0
+  public var arpSenderMAC = MACAddress.zero
+  public var arpTargetMAC = MACAddress.zero
+
+  /// Where the frame begins (its destination MAC; for a cooked capture, the cooked header).
+  public var start: UInt32 = 0
   /// First byte behind the ethertype: the network header.
   public var networkOffset: UInt32 = 0
   /// Bytes that the network packet claims to have by its own length field (ARP: 28; unknown
   /// ethertypes: all that the frame had on the wire). Padding is not part of it. May be more than captured.
   public var networkLength: UInt32 = 0
-  public var network = Network.none
-
-  /// IPv4/IPv6 source and destination; for ARP the sender's and target's protocol addresses.
-  public var sourceAddress = IPAddress.none
-  public var destinationAddress = IPAddress.none
-  public var trafficClass: UInt8 = 0
-  public var hopLimit: UInt8 = 0
-  /// Protocol of the payload, after IPv6 extension headers.
-  public var ipProtocol: UInt8 = 0
   /// IPv4 identification, or that of the IPv6 fragment header.
   public var identification: UInt32 = 0
-  public var isFragment = false
-  public var moreFragments = false
-  public var dontFragment = false
   /// In bytes.
   public var fragmentOffset: UInt32 = 0
-
-  public var arpOperation: UInt16 = 0
-  public var arpSenderMAC = MACAddress.zero
-  public var arpTargetMAC = MACAddress.zero
-
-  public var transport = Transport.none
   /// Offset of the transport header; 0 where there is none (later fragments).
   public var transportOffset: UInt32 = 0
   /// First byte behind the transport header; in later fragments, behind the IP headers. Never behind the
   /// captured bytes.
   public var payloadOffset: UInt32 = 0
+  public var tcpSequence: UInt32 = 0
+  public var tcpAcknowledgment: UInt32 = 0
+
+  public var stop = DecodeStop(reason: .complete)
+  /// False in cooked captures, which do not record the destination.
+  public var hasDestination = false
+
+  /// The ethertype after all tags; for 802.3 frames with LLC the length field (below 0x0600).
+  public var etherType: UInt16 = 0
+  public var arpOperation: UInt16 = 0
   public var sourcePort: UInt16 = 0
   public var destinationPort: UInt16 = 0
   public var udpLength: UInt16 = 0
-  public var tcpSequence: UInt32 = 0
-  public var tcpAcknowledgment: UInt32 = 0
-  public var tcpFlags: UInt8 = 0
-  public var icmpType: UInt8 = 0
-  public var icmpCode: UInt8 = 0
   /// Echo identifier and sequence; 0 for other types.
   public var icmpIdentifier: UInt16 = 0
   public var icmpSequence: UInt16 = 0
+
+  public var tags = VLANTags()
+  /// False where a cooked header holds no 6-byte address.
+  public var hasSource = false
+  public var network = Network.none
+  public var transport = Transport.none
+  public var isFragment = false
+  public var moreFragments = false
+
+  /// IPv4/IPv6 source and destination; for ARP the sender's and target's protocol addresses.
+  public var sourceAddress = IPAddress.none
+  public var dontFragment = false
+  public var trafficClass: UInt8 = 0
+  public var hopLimit: UInt8 = 0
+  /// Protocol of the payload, after IPv6 extension headers.
+  public var ipProtocol: UInt8 = 0
+  public var tcpFlags: UInt8 = 0
+  public var icmpType: UInt8 = 0
+  public var icmpCode: UInt8 = 0
+  public var destinationAddress = IPAddress.none
   /// Target address of neighbour solicitations and advertisements (RFC 4861, 4.3 and 4.4).
   public var neighborTarget = IPAddress.none
-
-  public var stop = DecodeStop(reason: .complete)
 
   public init() {}
 }
@@ -132,19 +136,19 @@ public struct FrameHeaders: Sendable, BitwiseCopyable {
 /// The overlay header between an outer and an inner frame.
 public struct TunnelHeader: Hashable, Sendable, BitwiseCopyable {
   public enum Kind: UInt8, Sendable, BitwiseCopyable { case none, vxlan, gre, geneve }
-  public var kind = Kind.none
   /// VNI (24 bits) or GRE key (32 bits).
   public var id: UInt32 = 0
-  /// VXLAN: the I flag. GRE: the K bit. Geneve: always true.
-  public var hasID = false
-  /// Flag octet of VXLAN, the first 16 bits of GRE, the second octet of Geneve: as on the wire.
-  public var flags: UInt16 = 0
   /// VXLAN: both reserved fields, 24 bits then 8 bits. Other kinds: 0.
   public var reserved: UInt32 = 0
-  /// Protocol type of GRE and Geneve (0x6558: transparent Ethernet bridging); 0 for VXLAN.
-  public var protocolType: UInt16 = 0
   public var offset: UInt32 = 0
   public var length: UInt32 = 0
+  /// Flag octet of VXLAN, the first 16 bits of GRE, the second octet of Geneve: as on the wire.
+  public var flags: UInt16 = 0
+  /// Protocol type of GRE and Geneve (0x6558: transparent Ethernet bridging); 0 for VXLAN.
+  public var protocolType: UInt16 = 0
+  public var kind = Kind.none
+  /// VXLAN: the I flag. GRE: the K bit. Geneve: always true.
+  public var hasID = false
 
   public init() {}
 }
@@ -155,9 +159,9 @@ public struct DecodedFrame: Sendable, BitwiseCopyable {
   public var link = LinkHeader()
   public var outer = FrameHeaders()
   public var tunnel = TunnelHeader()
+  public var hasInner = false
   /// Valid where `tunnel.kind` is not `none`; without `hasInner`, only its `stop`.
   public var inner = FrameHeaders()
-  public var hasInner = false
 
   public init() {}
 }

@@ -26,11 +26,11 @@ extension FrameHeaders {
   @inline(__always)
   mutating func decodeEthernet(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     start = cursor.offset
-    guard cursor.has(14, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 14, cursor.claimed >= 14 else {
       stop = cursor.shortage(of: 14, layer: .ethernet, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 14)
     destination = header.macAddress(0)
     source = header.macAddress(6)
     hasDestination = true

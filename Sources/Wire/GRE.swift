@@ -2,11 +2,11 @@ extension DecodedFrame {
   /// GRE version 0 with an Ethernet frame inside (RFC 2784; key and sequence number: RFC 2890).
   /// Other versions, source routing (RFC 1701) and other payloads are not opened.
   mutating func decodeGRE(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
-    guard cursor.has(4, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 4, cursor.claimed >= 4 else {
       outer.stop = cursor.shortage(of: 4, layer: .gre, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 4)
     let flags = header.uint16(0)
     let version = flags & 0x0007
     let hasRouting = flags & 0x4000 != 0

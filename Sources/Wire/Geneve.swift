@@ -2,11 +2,11 @@ extension DecodedFrame {
   /// Geneve version 0 with an Ethernet frame inside (RFC 8926, 3.4); options are skipped. Other
   /// versions and payloads are not opened.
   mutating func decodeGeneve(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
-    guard cursor.has(8, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 8, cursor.claimed >= 8 else {
       outer.stop = cursor.shortage(of: 8, layer: .geneve, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
     guard header[0] &>> 6 == 0, header.uint16(2) == EtherType.bridging else {
       outer.leave(layer: .geneve, offset: cursor.offset)
       return false
@@ -19,7 +19,7 @@ extension DecodedFrame {
     tunnel.kind = .geneve
     tunnel.flags = UInt16(header[1])
     tunnel.hasID = true
-    tunnel.id = header.uint24(4)
+    tunnel.id = header.uint32(4) &>> 8
     tunnel.protocolType = EtherType.bridging
     tunnel.offset = cursor.offset
     tunnel.length = UInt32(truncatingIfNeeded: length)

@@ -14,11 +14,11 @@ extension FrameHeaders {
   /// the fixed part is there, even where options are cut or lengths contradict each other.
   @inline(__always)
   mutating func decodeIPv4(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
-    guard cursor.has(20, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 20, cursor.claimed >= 20 else {
       stop = cursor.shortage(of: 20, layer: .ipv4, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 20)
     guard header[0] &>> 4 == 4 else {
       stop = DecodeStop(
         reason: .malformed, layer: .ipv4, limit: .value, offset: cursor.offset, need: 4, have: UInt32(header[0] &>> 4))

@@ -1,11 +1,11 @@
 extension FrameHeaders {
   /// IPv6 header, its extension headers, and transport header (RFC 8200).
   mutating func decodeIPv6(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
-    guard cursor.has(40, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 40, cursor.claimed >= 40 else {
       stop = cursor.shortage(of: 40, layer: .ipv6, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 40)
     let first = header.uint32(0)
     guard first &>> 28 == 6 else {
       stop = DecodeStop(
@@ -41,11 +41,11 @@ extension FrameHeaders {
       case 0, 43, 44, 51, 60, 135, 139, 140: break
       default: return true
       }
-      guard cursor.has(8, in: bytes) else {
+      let header = bytes.extracting(droppingFirst: cursor.at)
+      guard header.count >= 8, cursor.claimed >= 8 else {
         stop = cursor.shortage(of: 8, layer: .ipv6Extension, in: bytes)
         return false
       }
-      let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
       let length: Int
       switch ipProtocol {
       case 44: length = 8

@@ -3,11 +3,11 @@ extension DecodedFrame {
   /// length, address, protocol. 16 bytes.
   mutating func decodeCookedV1(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     link.kind = .cookedV1
-    guard cursor.has(16, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 16, cursor.claimed >= 16 else {
       outer.stop = cursor.shortage(of: 16, layer: .cooked, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 16)
     let type = header.uint16(0)
     link.packetType = LinkHeader.PacketType(rawValue: UInt8(clamping: type)) ?? .none
     link.hardwareType = header.uint16(2)
@@ -21,11 +21,11 @@ extension DecodedFrame {
   /// ARPHRD_ type, packet type, address length, address. 20 bytes.
   mutating func decodeCookedV2(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     link.kind = .cookedV2
-    guard cursor.has(20, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 20, cursor.claimed >= 20 else {
       outer.stop = cursor.shortage(of: 20, layer: .cooked, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 20)
     outer.etherType = header.uint16(0)
     link.interfaceIndex = header.uint32(4)
     link.hardwareType = header.uint16(8)

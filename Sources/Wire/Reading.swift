@@ -30,7 +30,7 @@ struct Cursor {
   @inline(__always)
   func has(_ need: Int, in bytes: Span<UInt8>) -> Bool { need <= claimed && need <= bytes.count &- at }
 
-  /// Only after `has(length)`.
+  /// Only for a length that is there.
   @inline(__always)
   mutating func skip(_ length: Int) {
     at &+= length
@@ -50,19 +50,16 @@ struct Cursor {
 }
 
 extension Span<UInt8> {
-  /// Big-endian reads at constant offsets of a span whose length is known: they compile to one load.
-  @inline(__always)
-  func uint16(_ offset: Int) -> UInt16 { UInt16(self[offset]) &<< 8 | UInt16(self[offset &+ 1]) }
+  // Big-endian reads at constant offsets of a span whose length was checked. Composed from the low
+  // octet up and then swapped, each is one load, also where several are combined into one value.
 
   @inline(__always)
-  func uint24(_ offset: Int) -> UInt32 {
-    UInt32(self[offset]) &<< 16 | UInt32(self[offset &+ 1]) &<< 8 | UInt32(self[offset &+ 2])
-  }
+  func uint16(_ offset: Int) -> UInt16 { (UInt16(self[offset]) | UInt16(self[offset &+ 1]) &<< 8).byteSwapped }
 
   @inline(__always)
   func uint32(_ offset: Int) -> UInt32 {
-    UInt32(self[offset]) &<< 24 | UInt32(self[offset &+ 1]) &<< 16 | UInt32(self[offset &+ 2]) &<< 8
-      | UInt32(self[offset &+ 3])
+    (UInt32(self[offset]) | UInt32(self[offset &+ 1]) &<< 8 | UInt32(self[offset &+ 2]) &<< 16
+      | UInt32(self[offset &+ 3]) &<< 24).byteSwapped
   }
 
   @inline(__always)

@@ -5,12 +5,12 @@ extension FrameHeaders {
   @inline(__always)
   mutating func decodeTCP(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     transportOffset = cursor.offset
-    guard cursor.has(20, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 20, cursor.claimed >= 20 else {
       stop = cursor.shortage(of: 20, layer: .tcp, in: bytes)
       decodePartialTCP(bytes, cursor)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 20)
     transport = .tcp
     sourcePort = header.uint16(0)
     destinationPort = header.uint16(2)

@@ -3,11 +3,11 @@ extension FrameHeaders {
   @inline(__always)
   mutating func decodeUDP(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     transportOffset = cursor.offset
-    guard cursor.has(8, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 8, cursor.claimed >= 8 else {
       stop = cursor.shortage(of: 8, layer: .udp, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
     transport = .udp
     sourcePort = header.uint16(0)
     destinationPort = header.uint16(2)

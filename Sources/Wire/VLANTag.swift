@@ -59,11 +59,11 @@ extension FrameHeaders {
   /// tag's, or with the frame: each round consumes four bytes.
   mutating func decodeTags(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
     while EtherType.isVLAN(etherType) {
-      guard cursor.has(4, in: bytes) else {
+      let header = bytes.extracting(droppingFirst: cursor.at)
+      guard header.count >= 4, cursor.claimed >= 4 else {
         stop = cursor.shortage(of: 4, layer: .vlan, in: bytes)
         return false
       }
-      let header = bytes.extracting(cursor.at..<cursor.at &+ 4)
       tags.append(VLANTag(tpid: etherType, tci: header.uint16(0)))
       etherType = header.uint16(2)
       cursor.skip(4)

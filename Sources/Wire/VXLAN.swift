@@ -3,16 +3,17 @@ extension DecodedFrame {
   /// are ignored on receipt and kept here; a header without the I flag is accepted and marked.
   @inline(__always)
   mutating func decodeVXLAN(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
-    guard cursor.has(8, in: bytes) else {
+    let header = bytes.extracting(droppingFirst: cursor.at)
+    guard header.count >= 8, cursor.claimed >= 8 else {
       outer.stop = cursor.shortage(of: 8, layer: .vxlan, in: bytes)
       return false
     }
-    let header = bytes.extracting(cursor.at..<cursor.at &+ 8)
     tunnel.kind = .vxlan
     tunnel.flags = UInt16(header[0])
     tunnel.hasID = header[0] & 0x08 != 0
-    tunnel.id = header.uint24(4)
-    tunnel.reserved = header.uint24(1) &<< 8 | UInt32(header[7])
+    let last = header.uint32(4)
+    tunnel.id = last &>> 8
+    tunnel.reserved = header.uint32(0) &<< 8 | last & 0xff
     tunnel.offset = cursor.offset
     tunnel.length = 8
     cursor.skip(8)
