@@ -33,46 +33,46 @@ public func decode(
   frame.tunnel = TunnelHeader()
   frame.hasInner = false
 
-  var cursor = Cursor(wireLength: max(wireLength, bytes.count))
-  let hasNetwork: Bool
+  let frameStart = Cursor(wireLength: max(wireLength, bytes.count))
+  let network: Cursor?
   switch linkType {
-  case 1: hasNetwork = frame.outer.decodeEthernet(bytes, &cursor)
-  case 113: hasNetwork = frame.decodeCookedV1(bytes, &cursor)
-  case 276: hasNetwork = frame.decodeCookedV2(bytes, &cursor)
+  case 1: network = frame.outer.decodeEthernet(bytes, frameStart)
+  case 113: network = frame.decodeCookedV1(bytes, frameStart)
+  case 276: network = frame.decodeCookedV2(bytes, frameStart)
   default:
     frame.link.kind = .unsupported
     frame.outer.stop = DecodeStop(reason: .unknownProtocol, limit: .value)
     return
   }
-  guard hasNetwork, frame.outer.decodeNetwork(bytes, &cursor),
-    frame.openTunnel(bytes, &cursor, tunnels)
+  guard let network, let payload = frame.outer.decodeNetwork(bytes, network),
+    let innerStart = frame.openTunnel(bytes, payload, tunnels)
   else { return }
 
   frame.inner = FrameHeaders()
-  guard frame.inner.decodeEthernet(bytes, &cursor) else {
+  guard let innerNetwork = frame.inner.decodeEthernet(bytes, innerStart) else {
     // Cut inside the tags, the addresses are there all the same.
     frame.hasInner = frame.inner.hasDestination
     return
   }
   frame.hasInner = true
-  _ = frame.inner.decodeNetwork(bytes, &cursor)
+  _ = frame.inner.decodeNetwork(bytes, innerNetwork)
 }
 
 extension DecodedFrame {
   /// The overlay header behind the outer transport header, if the caller wants such opened.
   @inline(__always)
-  mutating func openTunnel(_ bytes: Span<UInt8>, _ cursor: inout Cursor, _ tunnels: TunnelPorts) -> Bool {
+  mutating func openTunnel(_ bytes: Span<UInt8>, _ cursor: Cursor, _ tunnels: TunnelPorts) -> Cursor? {
     switch outer.transport {
     case .udp:
       let port = outer.destinationPort
       // A port of 0 in `tunnels` stands for none.
-      guard port != 0 else { return false }
+      guard port != 0 else { return nil }
       if port == tunnels.vxlan0 || port == tunnels.vxlan1 || port == tunnels.vxlan2 || port == tunnels.vxlan3 {
-        return decodeVXLAN(bytes, &cursor)
+        return decodeVXLAN(bytes, cursor)
       }
-      return port == tunnels.geneve && decodeGeneve(bytes, &cursor)
-    case .gre: return tunnels.gre && decodeGRE(bytes, &cursor)
-    default: return false
+      return port == tunnels.geneve ? decodeGeneve(bytes, cursor) : nil
+    case .gre: return tunnels.gre ? decodeGRE(bytes, cursor) : nil
+    default: return nil
     }
   }
 }

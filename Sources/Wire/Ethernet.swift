@@ -21,37 +21,36 @@ public enum EtherType {
 }
 
 extension FrameHeaders {
-  /// Ethernet II or 802.3 header and all VLAN tags (IEEE 802.3, 3.2). The cursor ends behind
-  /// the ethertype. False where decoding ends here.
+  /// Ethernet II or 802.3 header and all VLAN tags (IEEE 802.3, 3.2). Gives the place
+  /// behind the last ethertype; like all decoders here, nil where decoding ends.
   @inline(__always)
-  mutating func decodeEthernet(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeEthernet(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
     start = cursor.offset
     let header = bytes.extracting(droppingFirst: cursor.at)
     guard header.count >= 14, cursor.claimed >= 14 else {
       stop = cursor.shortage(of: 14, layer: .ethernet, in: bytes)
-      return false
+      return nil
     }
     destination = header.macAddress(0)
     source = header.macAddress(6)
     hasDestination = true
     hasSource = true
     etherType = header.uint16(12)
-    cursor.skip(14)
-    networkOffset = cursor.offset
-    return EtherType.isVLAN(etherType) ? decodeTags(bytes, &cursor) : true
+    let next = cursor.advanced(by: 14)
+    networkOffset = next.offset
+    return EtherType.isVLAN(etherType) ? decodeTags(bytes, next) : next
   }
 
-  /// What follows the ethertype. True where a transport header was read to its end; the cursor
-  /// then stands behind it.
+  /// What follows the ethertype. Gives the place behind the transport header.
   @inline(__always)
-  mutating func decodeNetwork(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeNetwork(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
     switch etherType {
-    case EtherType.ipv4: return decodeIPv4(bytes, &cursor)
-    case EtherType.ipv6: return decodeIPv6(bytes, &cursor)
+    case EtherType.ipv4: return decodeIPv4(bytes, cursor)
+    case EtherType.ipv6: return decodeIPv6(bytes, cursor)
     case EtherType.arp, EtherType.reverseARP: decodeARP(bytes, cursor)
     default: leaveNetwork(cursor)
     }
-    return false
+    return nil
   }
 
   /// Carries what is neither ARP nor IP. Where an 802.3 frame states its length, that is kept.

@@ -13,16 +13,17 @@ extension FrameHeaders {
   /// IPv4 header and transport header (RFC 791). As with IPv6, the addresses are kept as soon as
   /// the fixed part is there, even where options are cut or lengths contradict each other.
   @inline(__always)
-  mutating func decodeIPv4(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeIPv4(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
+    var cursor = cursor
     let header = bytes.extracting(droppingFirst: cursor.at)
     guard header.count >= 20, cursor.claimed >= 20 else {
       stop = cursor.shortage(of: 20, layer: .ipv4, in: bytes)
-      return false
+      return nil
     }
     guard header[0] &>> 4 == 4 else {
       stop = DecodeStop(
         reason: .malformed, layer: .ipv4, limit: .value, offset: cursor.offset, need: 4, have: UInt32(header[0] &>> 4))
-      return false
+      return nil
     }
     let headerLength = Int(header[0] & 0x0f) &* 4
     let fragment = header.uint16(6)
@@ -48,24 +49,24 @@ extension FrameHeaders {
       stop = DecodeStop(
         reason: .malformed, layer: .ipv4, limit: .headerLength, offset: cursor.offset, need: 20,
         have: UInt32(truncatingIfNeeded: headerLength))
-      return false
+      return nil
     }
     guard headerLength <= total else {
       stop = DecodeStop(
         reason: .malformed, layer: .ipv4, limit: .ipv4TotalLength, offset: cursor.offset,
         need: UInt32(truncatingIfNeeded: headerLength), have: UInt32(truncatingIfNeeded: total))
-      return false
+      return nil
     }
     narrow(&cursor, to: total, layer: .ipv4, limit: .ipv4TotalLength)
     guard cursor.has(headerLength, in: bytes) else {
       stop = cursor.shortage(of: headerLength, layer: .ipv4, in: bytes)
-      return false
+      return nil
     }
-    cursor.skip(headerLength)
+    cursor = cursor.advanced(by: headerLength)
     payloadOffset = cursor.offset
-    if fragmentOffset != 0 { return false }
+    if fragmentOffset != 0 { return nil }
     if moreFragments { cursor.isPartial = true }
-    return decodeTransport(bytes, &cursor)
+    return decodeTransport(bytes, cursor)
   }
 
   /// Applies a header's own length to the cursor. A length beyond what is around it is noted as
@@ -84,23 +85,23 @@ extension FrameHeaders {
 
   /// What follows the IP headers, by `ipProtocol`. The cursor stands at the transport header.
   @inline(__always)
-  mutating func decodeTransport(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeTransport(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
     switch (ipProtocol, network) {
-    case (IPProtocol.udp, _): return decodeUDP(bytes, &cursor)
-    case (IPProtocol.tcp, _): return decodeTCP(bytes, &cursor)
-    case (IPProtocol.icmp, .ipv4): return decodeICMP(bytes, &cursor)
-    case (IPProtocol.icmpv6, .ipv6): return decodeICMPv6(bytes, &cursor)
+    case (IPProtocol.udp, _): return decodeUDP(bytes, cursor)
+    case (IPProtocol.tcp, _): return decodeTCP(bytes, cursor)
+    case (IPProtocol.icmp, .ipv4): return decodeICMP(bytes, cursor)
+    case (IPProtocol.icmpv6, .ipv6): return decodeICMPv6(bytes, cursor)
     case (IPProtocol.gre, _):
       transport = .gre
       transportOffset = cursor.offset
       leave(layer: .gre, offset: cursor.offset)
-      return true
-    case (IPProtocol.none, .ipv6): return false
+      return cursor
+    case (IPProtocol.none, .ipv6): return nil
     default:
       transport = .other
       transportOffset = cursor.offset
       leave(layer: network == .ipv4 ? .ipv4 : .ipv6, offset: networkOffset)
-      return false
+      return nil
     }
   }
 

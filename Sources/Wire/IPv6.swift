@@ -1,16 +1,17 @@
 extension FrameHeaders {
   /// IPv6 header, its extension headers, and transport header (RFC 8200).
-  mutating func decodeIPv6(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeIPv6(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
+    var cursor = cursor
     let header = bytes.extracting(droppingFirst: cursor.at)
     guard header.count >= 40, cursor.claimed >= 40 else {
       stop = cursor.shortage(of: 40, layer: .ipv6, in: bytes)
-      return false
+      return nil
     }
     let first = header.uint32(0)
     guard first &>> 28 == 6 else {
       stop = DecodeStop(
         reason: .malformed, layer: .ipv6, limit: .value, offset: cursor.offset, need: 6, have: first &>> 28)
-      return false
+      return nil
     }
     network = .ipv6
     trafficClass = UInt8(truncatingIfNeeded: first &>> 20)
@@ -25,26 +26,27 @@ extension FrameHeaders {
     }
     networkLength = UInt32(clamping: total)
     narrow(&cursor, to: total, layer: .ipv6, limit: .ipv6PayloadLength)
-    cursor.skip(40)
+    cursor = cursor.advanced(by: 40)
     payloadOffset = cursor.offset
-    return decodeExtensions(bytes, &cursor) && decodeTransport(bytes, &cursor)
+    return decodeExtensions(bytes, cursor).flatMap { decodeTransport(bytes, $0) }
   }
 
   /// Extension headers up to the first protocol that is none. Every round consumes at least
-  /// eight bytes, so a chain ends with the packet. False where no transport header follows:
+  /// eight bytes, so a chain ends with the packet. Nil where no transport header follows:
   /// a later fragment, or a header that is not whole.
-  private mutating func decodeExtensions(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  private mutating func decodeExtensions(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
+    var cursor = cursor
     while true {
       // Hop-by-hop, routing, fragment, authentication (RFC 4302), destination options, mobility
       // (RFC 6275), HIP (RFC 7401), Shim6 (RFC 5533).
       switch ipProtocol {
       case 0, 43, 44, 51, 60, 135, 139, 140: break
-      default: return true
+      default: return cursor
       }
       let header = bytes.extracting(droppingFirst: cursor.at)
       guard header.count >= 8, cursor.claimed >= 8 else {
         stop = cursor.shortage(of: 8, layer: .ipv6Extension, in: bytes)
-        return false
+        return nil
       }
       let length: Int
       switch ipProtocol {
@@ -54,7 +56,7 @@ extension FrameHeaders {
       }
       guard cursor.has(length, in: bytes) else {
         stop = cursor.shortage(of: length, layer: .ipv6Extension, in: bytes)
-        return false
+        return nil
       }
       if ipProtocol == 44 {
         let fragment = header.uint16(2)
@@ -65,9 +67,9 @@ extension FrameHeaders {
         identification = header.uint32(4)
       }
       ipProtocol = header[0]
-      cursor.skip(length)
+      cursor = cursor.advanced(by: length)
       payloadOffset = cursor.offset
-      if fragmentOffset != 0 { return false }
+      if fragmentOffset != 0 { return nil }
       if moreFragments { cursor.isPartial = true }
     }
   }

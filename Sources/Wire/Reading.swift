@@ -32,9 +32,11 @@ struct Cursor {
 
   /// Only for a length that is there.
   @inline(__always)
-  mutating func skip(_ length: Int) {
-    at &+= length
-    claimed &-= length
+  func advanced(by length: Int) -> Cursor {
+    var next = self
+    next.at &+= length
+    next.claimed &-= length
+    return next
   }
 
   /// The stop for a layer at `at` that needs more than is there.

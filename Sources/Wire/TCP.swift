@@ -3,13 +3,13 @@ extension FrameHeaders {
   /// are there (what ICMP errors quote, RFC 792), the other fields where they are: a short snap
   /// length often ends inside this header, and those fields tell segments apart.
   @inline(__always)
-  mutating func decodeTCP(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeTCP(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
     transportOffset = cursor.offset
     let header = bytes.extracting(droppingFirst: cursor.at)
     guard header.count >= 20, cursor.claimed >= 20 else {
       stop = cursor.shortage(of: 20, layer: .tcp, in: bytes)
       decodePartialTCP(bytes, cursor)
-      return false
+      return nil
     }
     transport = .tcp
     sourcePort = header.uint16(0)
@@ -23,15 +23,15 @@ extension FrameHeaders {
       stop = DecodeStop(
         reason: .malformed, layer: .tcp, limit: .headerLength, offset: cursor.offset, need: 20,
         have: UInt32(truncatingIfNeeded: headerLength))
-      return false
+      return nil
     }
     guard cursor.has(headerLength, in: bytes) else {
       stop = cursor.shortage(of: headerLength, layer: .tcp, in: bytes)
-      return false
+      return nil
     }
-    cursor.skip(headerLength)
-    payloadOffset = cursor.offset
-    return true
+    let next = cursor.advanced(by: headerLength)
+    payloadOffset = next.offset
+    return next
   }
 
   private mutating func decodePartialTCP(_ bytes: Span<UInt8>, _ cursor: Cursor) {

@@ -1,12 +1,13 @@
 extension FrameHeaders {
-  /// UDP header (RFC 768). The cursor ends at the payload, narrowed to the datagram's length.
+  /// UDP header (RFC 768). Gives the payload, narrowed to the datagram's length.
   @inline(__always)
-  mutating func decodeUDP(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeUDP(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
+    var cursor = cursor
     transportOffset = cursor.offset
     let header = bytes.extracting(droppingFirst: cursor.at)
     guard header.count >= 8, cursor.claimed >= 8 else {
       stop = cursor.shortage(of: 8, layer: .udp, in: bytes)
-      return false
+      return nil
     }
     transport = .udp
     sourcePort = header.uint16(0)
@@ -21,10 +22,9 @@ extension FrameHeaders {
     guard length >= 8 else {
       stop = DecodeStop(
         reason: .malformed, layer: .udp, limit: .udpLength, offset: cursor.offset, need: 8, have: UInt32(udpLength))
-      return false
+      return nil
     }
     narrow(&cursor, to: length, layer: .udp, limit: .udpLength)
-    cursor.skip(8)
-    return true
+    return cursor.advanced(by: 8)
   }
 }

@@ -57,18 +57,19 @@ public struct VLANTags: Hashable, Sendable, BitwiseCopyable {
 extension FrameHeaders {
   /// All tags behind an ethertype that announces one. Ends at the first ethertype that is no
   /// tag's, or with the frame: each round consumes four bytes.
-  mutating func decodeTags(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Bool {
+  mutating func decodeTags(_ bytes: Span<UInt8>, _ cursor: Cursor) -> Cursor? {
+    var cursor = cursor
     while EtherType.isVLAN(etherType) {
       let header = bytes.extracting(droppingFirst: cursor.at)
       guard header.count >= 4, cursor.claimed >= 4 else {
         stop = cursor.shortage(of: 4, layer: .vlan, in: bytes)
-        return false
+        return nil
       }
       tags.append(VLANTag(tpid: etherType, tci: header.uint16(0)))
       etherType = header.uint16(2)
-      cursor.skip(4)
+      cursor = cursor.advanced(by: 4)
       networkOffset = cursor.offset
     }
-    return true
+    return cursor
   }
 }
