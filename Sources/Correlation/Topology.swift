@@ -1,0 +1,91 @@
+import Deployment
+import Observations
+import Wire
+
+/// The deployment and its capture points as flat tables, for the joins of every frame.
+public struct Topology: Sendable {
+  public struct Point: Sendable, BitwiseCopyable {
+    public var host: Int32
+    public var port: Int32
+    public var rank: Int8
+    public var isGuestSide: Bool
+    public var isTunnel: Bool
+    public var isMirror: Bool
+  }
+
+  public let deployment: Deployment
+  public let plan: ObservationPlan
+  public let points: [Point]
+  /// Network of each port; -1 where unknown.
+  public let portNetwork: [Int32]
+  public let portHost: [Int32]
+  /// Host of each VTEP; -1 for peers that are no host here.
+  public let vtepHost: [Int32]
+  /// Whether a tunnel point of the host was captured; a guest-side point of the port.
+  public let hostHasTunnelPoint: [Bool]
+  public let portIsCaptured: [Bool]
+  /// A point of the port on br-int's side of qbr was captured, or it has no qbr: what is missing there was not
+  /// dropped by a security group.
+  public let portIsCapturedAtBridge: [Bool]
+  /// Overlay networks by VNI; -1 for a VNI that two networks claim.
+  public let networkOfVNI: [UInt32: Int32]
+  /// Ports by the MACs that they may use.
+  public let portsOfMAC: [MACAddress: [Int]]
+  /// MACs of the hosts' own devices.
+  public let deviceMACs: Set<MACAddress>
+  /// Ports of each host by network: `[host][network]`.
+  public let portsOn: [[Int: [Int]]]
+
+  public init(_ deployment: Deployment, _ plan: ObservationPlan) {
+    self.deployment = deployment
+    self.plan = plan
+    points = plan.points.map { point in
+      Point(
+        host: Int32(point.host), port: Int32(point.port ?? -1), rank: Int8(point.rank),
+        isGuestSide: point.kind.isGuestSide && point.port != nil, isTunnel: point.kind == .tunnel,
+        isMirror: point.kind == .mirror)
+    }
+    portNetwork = deployment.ports.map { Int32($0.network ?? -1) }
+    portHost = deployment.ports.map { Int32($0.host) }
+    vtepHost = plan.vteps.hosts.map { Int32($0 ?? -1) }
+    var tunnels = Array(repeating: false, count: deployment.hosts.count)
+    var captured = Array(repeating: false, count: deployment.ports.count)
+    var atBridge = captured
+    for point in plan.points where !point.captures.isEmpty {
+      if point.kind == .tunnel { tunnels[point.host] = true }
+      guard let port = point.port, point.kind.isGuestSide else { continue }
+      captured[port] = true
+      if point.kind != .tap || deployment.ports[port].bridgePort == point.interface { atBridge[port] = true }
+    }
+    hostHasTunnelPoint = tunnels
+    portIsCaptured = captured
+    portIsCapturedAtBridge = atBridge
+    var byVNI: [UInt32: Int32] = [:]
+    for (index, network) in deployment.networks.enumerated() where network.isOverlay {
+      guard let vni = network.segmentationID else { continue }
+      byVNI[vni] = byVNI[vni] == nil ? Int32(index) : -1
+    }
+    networkOfVNI = byVNI
+    var byMAC: [MACAddress: [Int]] = [:]
+    var byHost: [[Int: [Int]]] = Array(repeating: [:], count: deployment.hosts.count)
+    for (index, port) in deployment.ports.enumerated() {
+      for mac in Set(port.macs + port.allowedMACs) { byMAC[mac, default: []].append(index) }
+      if let network = port.network { byHost[port.host][network, default: []].append(index) }
+    }
+    portsOfMAC = byMAC
+    portsOn = byHost
+    let guests = Set(byMAC.keys)
+    deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)
+  }
+
+  /// VNI of a network; nil where it has none.
+  @inlinable
+  public func vni(ofNetwork network: Int) -> UInt32? {
+    guard network >= 0, deployment.networks[network].isOverlay else { return nil }
+    return deployment.networks[network].segmentationID
+  }
+
+  public func name(ofPoint point: Int) -> String {
+    "\(deployment.hosts[plan.points[point].host].name)/\(plan.points[point].interface)"
+  }
+}

@@ -1,0 +1,280 @@
+import Deployment
+import Observations
+import Wire
+
+/// A frame on the path between a guest and its switch: its sightings at tap, qvb and qvo of one port.
+public struct Passage: Sendable, BitwiseCopyable {
+  public var port: Int32
+  public var host: Int32
+  public var network: Int32
+  /// `fromGuest`, `toGuest` or `unknown`.
+  public var direction: Observation.Direction
+  public var basis: Observation.Basis
+  public var start: Int64
+  public var end: Int64
+  /// First and last sighting, as indices into the group.
+  public var first: Int32
+  public var last: Int32
+  /// Ranks seen, as bits.
+  var ranks: UInt16
+  var lastRank: Int8
+  public var sightings: Int32
+  public var tagCount: UInt8
+  public var vid: UInt16
+  /// Tags cannot be seen in cooked captures.
+  public var tagsKnown: Bool
+  /// For a delivery: the entry or the tunnel sighting it came from, and whether its lane is the port's.
+  public var fromEntry: Int32 = -1
+  public var fromTunnel: Int32 = -1
+  public var laneMatches = false
+}
+
+/// A frame at a tunnel point.
+public struct TunnelSighting: Sendable, BitwiseCopyable {
+  /// Index into the group.
+  public var observation: Int32
+  public var host: Int32
+  public var time: Int64
+  public var vni: UInt32
+  public var direction: Observation.Direction
+  /// Host of the far end; -1 where it is no host here.
+  public var peer: Int32
+  /// `out`: the entry (index into `passages`) that it left from. -1 where none was seen.
+  public var entry: Int32 = -1
+  /// `in`: the sighting at the sender (index into `tunnels`). -1 where none was seen.
+  public var sent: Int32 = -1
+  /// `in`: how many deliveries came of it.
+  public var deliveries: Int32 = 0
+}
+
+/// Tells the trajectories of a group of equal frames apart: which passage entered the network, which
+/// tunnel copies left by it, which sightings at other hosts are those copies, and which deliveries came
+/// of them.
+///
+/// Equal bytes may be sent again, or by another tenant at the same time. A lawful explanation goes first: a
+/// copy is given to the sender whose lane it is in, a delivery to the source whose lane is the port's. What
+/// is left over then went astray, whichever of the equal frames it was.
+public struct TrajectoryResolver: Sendable {
+  public let topology: Topology
+  public private(set) var passages: [Passage] = []
+  public private(set) var tunnels: [TunnelSighting] = []
+  /// Mirrors, `any`, bridges: evidence beside the path (indices into the group).
+  public private(set) var witnesses: [Int32] = []
+  /// More than one frame of these bytes entered: which sighting belongs to which is a choice.
+  public private(set) var isAmbiguous = false
+
+  /// Sightings of one host may be stamped this much out of order, in nanoseconds.
+  static var stampSlack: Int64 { 1_000_000 }
+
+  /// A frame takes no longer than this through one port's devices, in nanoseconds.
+  static var longestPassage: Int64 { 250_000_000 }
+
+  public init(_ topology: Topology) { self.topology = topology }
+
+  public mutating func resolve(_ group: [Observation]) {
+    passages.removeAll(keepingCapacity: true)
+    tunnels.removeAll(keepingCapacity: true)
+    witnesses.removeAll(keepingCapacity: true)
+    for index in group.indices { sort(group[index], Int32(truncatingIfNeeded: index)) }
+    for index in passages.indices where passages[index].direction == .unknown {
+      settleDirection(index, group)
+    }
+    assignCopies(group)
+    assignArrivals(group)
+    assignDeliveries(group)
+  }
+
+  /// Entries among the passages.
+  public var entryCount: Int {
+    var count = 0
+    for passage in passages where passage.direction == .fromGuest { count += 1 }
+    return count
+  }
+
+  // MARK: Sightings
+
+  private mutating func sort(_ seen: Observation, _ index: Int32) {
+    let point = topology.points[Int(seen.point)]
+    if point.isTunnel {
+      let far = seen.direction == .out ? seen.outerTo : seen.outerFrom
+      let peer = Int(far) < topology.vtepHost.count ? topology.vtepHost[Int(far)] : -1
+      tunnels.append(
+        TunnelSighting(
+          observation: index, host: point.host, time: seen.time, vni: seen.vni, direction: seen.direction, peer: peer))
+      return
+    }
+    guard point.isGuestSide else {
+      witnesses.append(index)
+      return
+    }
+    let bit = UInt16(1) << UInt16(point.rank)
+    for at in passages.indices where passages[at].port == point.port {
+      let passage = passages[at]
+      guard passage.ranks & bit == 0, seen.time &- passage.end < TrajectoryResolver.longestPassage else { continue }
+      // A second rank settles the direction; a third must agree with it.
+      let ascending = point.rank > passage.lastRank
+      if passage.sightings > 1, (passage.direction == .fromGuest) != ascending { continue }
+      // A direction that the capture itself states overrules the order.
+      if passage.sightings == 1, passage.direction != .unknown,
+        (passage.direction == .fromGuest) != ascending, seen.time != passage.end
+      {
+        continue
+      }
+      passages[at].ranks |= bit
+      passages[at].lastRank = point.rank
+      passages[at].last = index
+      passages[at].end = seen.time
+      passages[at].sightings += 1
+      if passage.direction == .unknown, seen.time != passage.start {
+        passages[at].direction = ascending ? .fromGuest : .toGuest
+        passages[at].basis = .order
+      }
+      if !passage.tagsKnown, seen.destination != .zero {
+        passages[at].tagsKnown = true
+        passages[at].tagCount = seen.tagCount
+        passages[at].vid = seen.vid
+      }
+      return
+    }
+    passages.append(
+      Passage(
+        port: point.port, host: point.host, network: topology.portNetwork[Int(point.port)], direction: seen.direction,
+        basis: seen.basis, start: seen.time, end: seen.time, first: index, last: index, ranks: bit,
+        lastRank: point.rank, sightings: 1, tagCount: seen.tagCount, vid: seen.vid,
+        tagsKnown: seen.destination != .zero))
+  }
+
+  /// Direction of a passage that was seen at one point only: by the order against the host's tunnel point,
+  /// then by whose MAC it is.
+  private mutating func settleDirection(_ index: Int, _ group: [Observation]) {
+    let passage = passages[index]
+    var outAfter = false
+    var inBefore = false
+    for tunnel in tunnels where tunnel.host == passage.host {
+      if tunnel.direction == .out, tunnel.time >= passage.start &- TrajectoryResolver.stampSlack { outAfter = true }
+      if tunnel.direction == .in, tunnel.time <= passage.start &+ TrajectoryResolver.stampSlack { inBefore = true }
+    }
+    let source = group[Int(passage.first)].source
+    let owners = topology.portsOfMAC[source]
+    let owned = owners?.contains(Int(passage.port)) ?? false
+    if owned {
+      // A frame with the port's own MAC that came in by the tunnel and never left was sent by somebody else.
+      let returned = inBefore && !outAfter
+      passages[index].direction = returned ? .toGuest : .fromGuest
+      passages[index].basis = outAfter || returned ? .order : .ownership
+    } else if outAfter != inBefore {
+      passages[index].direction = outAfter ? .fromGuest : .toGuest
+      passages[index].basis = .order
+    } else if owners != nil {
+      passages[index].direction = .toGuest
+      passages[index].basis = .ownership
+    }
+  }
+
+  // MARK: Assignment
+
+  private mutating func assignCopies(_ group: [Observation]) {
+    var entries = 0
+    for passage in passages where passage.direction == .fromGuest { entries += 1 }
+    isAmbiguous = entries > 1
+    guard entries > 0 else { return }
+    for at in tunnels.indices where tunnels[at].direction == .out {
+      let tunnel = tunnels[at]
+      let seen = group[Int(tunnel.observation)]
+      var best: Int32 = -1
+      var bestMatches = false
+      for candidate in passages.indices {
+        let passage = passages[candidate]
+        guard passage.direction == .fromGuest, passage.host == tunnel.host,
+          passage.start <= tunnel.time &+ TrajectoryResolver.stampSlack
+        else { continue }
+        if entries > 1, takes(candidate, copyTo: seen.outerTo, before: at, group) { continue }
+        let matches = topology.vni(ofNetwork: Int(passage.network)) == tunnel.vni
+        // The latest entry that fits: what an earlier one lacks, the capture lost.
+        if best < 0 || (matches && !bestMatches)
+          || (matches == bestMatches && passage.start >= passages[Int(best)].start)
+        {
+          best = Int32(truncatingIfNeeded: candidate)
+          bestMatches = matches
+        }
+      }
+      tunnels[at].entry = best
+    }
+  }
+
+  /// Whether an entry already has a copy to that VTEP.
+  private func takes(_ entry: Int, copyTo receiver: UInt16, before limit: Int, _ group: [Observation]) -> Bool {
+    for at in 0..<limit where tunnels[at].direction == .out && Int(tunnels[at].entry) == entry {
+      if group[Int(tunnels[at].observation)].outerTo == receiver { return true }
+    }
+    return false
+  }
+
+  private mutating func assignArrivals(_ group: [Observation]) {
+    for at in tunnels.indices where tunnels[at].direction == .in && tunnels[at].peer >= 0 {
+      let arrival = tunnels[at]
+      let seen = group[Int(arrival.observation)]
+      var best: Int32 = -1
+      for candidate in tunnels.indices {
+        let copy = tunnels[candidate]
+        guard copy.direction == .out, copy.host == arrival.peer, copy.vni == arrival.vni else { continue }
+        let sent = group[Int(copy.observation)]
+        guard sent.outerTo == seen.outerTo, sent.outerFrom == seen.outerFrom else { continue }
+        var taken = false
+        for other in 0..<at where tunnels[other].direction == .in && tunnels[other].host == arrival.host {
+          if tunnels[other].sent == Int32(truncatingIfNeeded: candidate) { taken = true }
+        }
+        if taken { continue }
+        if best < 0 || copy.time <= arrival.time { best = Int32(truncatingIfNeeded: candidate) }
+      }
+      tunnels[at].sent = best
+    }
+  }
+
+  private mutating func assignDeliveries(_ group: [Observation]) {
+    for at in passages.indices where passages[at].direction == .toGuest {
+      let delivery = passages[at]
+      let wanted = topology.vni(ofNetwork: Int(delivery.network))
+      var best: (tunnel: Int32, entry: Int32, time: Int64, matches: Bool)?
+      for candidate in tunnels.indices {
+        let arrival = tunnels[candidate]
+        guard arrival.direction == .in, arrival.host == delivery.host,
+          arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack
+        else { continue }
+        if isTaken(port: delivery.port, tunnel: Int32(truncatingIfNeeded: candidate), before: at) { continue }
+        let matches = wanted == arrival.vni
+        if let chosen = best, chosen.matches && !matches || chosen.matches == matches && chosen.time > arrival.time {
+          continue
+        }
+        best = (Int32(truncatingIfNeeded: candidate), -1, arrival.time, matches)
+      }
+      for candidate in passages.indices where candidate != at {
+        let entry = passages[candidate]
+        guard entry.direction == .fromGuest, entry.host == delivery.host, entry.port != delivery.port,
+          entry.start <= delivery.start &+ TrajectoryResolver.stampSlack
+        else { continue }
+        if isTaken(port: delivery.port, entry: Int32(truncatingIfNeeded: candidate), before: at) { continue }
+        let matches = entry.network >= 0 && entry.network == delivery.network
+        if let chosen = best, chosen.matches && !matches || chosen.matches == matches && chosen.time > entry.start {
+          continue
+        }
+        best = (-1, Int32(truncatingIfNeeded: candidate), entry.start, matches)
+      }
+      guard let best else { continue }
+      passages[at].fromTunnel = best.tunnel
+      passages[at].fromEntry = best.entry
+      passages[at].laneMatches = best.matches
+      if best.tunnel >= 0 { tunnels[Int(best.tunnel)].deliveries += 1 }
+    }
+  }
+
+  private func isTaken(port: Int32, tunnel: Int32 = -1, entry: Int32 = -1, before limit: Int) -> Bool {
+    for other in 0..<limit
+    where passages[other].direction == .toGuest && passages[other].port == port
+      && (tunnel >= 0 ? passages[other].fromTunnel == tunnel : passages[other].fromEntry == entry)
+    {
+      return true
+    }
+    return false
+  }
+}

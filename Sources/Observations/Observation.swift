@@ -1,0 +1,54 @@
+import Wire
+
+/// One frame seen at one capture point: decoded, compact, and free of references to the process
+/// that made it, so that it can be written out, sorted and judged elsewhere.
+public struct Observation: Sendable, BitwiseCopyable {
+  /// Where the frame was going as this point saw it.
+  public enum Direction: UInt8, Sendable, BitwiseCopyable {
+    case unknown
+    /// At a guest-side point.
+    case fromGuest, toGuest
+    /// At a tunnel point: sent to the underlay, received from it.
+    case out, `in`
+  }
+
+  /// What the direction rests on, strongest first.
+  public enum Basis: UInt8, Sendable, BitwiseCopyable {
+    case packetType, packetFlags, captureDirection, outerSource, order, ownership, none
+  }
+
+  /// What kind of frame it is, for classes of loss and for the path command.
+  public enum Class: UInt8, Sendable, BitwiseCopyable {
+    case other, arpRequest, arpReply, neighborSolicitation, neighborAdvertisement
+    case icmpRequest, icmpReply, tcp, udp, fragment, rarp
+  }
+
+  /// Digest of source MAC, ethertype and content: equal wherever the same frame is seen.
+  public var digest: UInt64
+  /// Nanoseconds since 1970 in the reference host's clock.
+  public var time: Int64
+  public var source: MACAddress
+  /// `zero` where the capture has none (cooked captures).
+  public var destination: MACAddress
+  /// Outer source MAC, at tunnel points.
+  public var outerSource: MACAddress
+  /// Frame number in its file, from 1.
+  public var frame: UInt32
+  public var capture: UInt16
+  public var point: UInt16
+  /// VNI or GRE key, at tunnel points.
+  public var vni: UInt32
+  /// Outer source and destination as indices into the run's `VTEPTable`.
+  public var outerFrom: UInt16
+  public var outerTo: UInt16
+  /// Destination UDP port of the outer header; 0 for GRE.
+  public var tunnelPort: UInt16
+  /// VID of the outermost tag on the (inner) frame.
+  public var vid: UInt16
+  /// Length of the (inner) frame on the wire, in bytes.
+  public var length: UInt32
+  public var tagCount: UInt8
+  public var direction: Direction
+  public var basis: Basis
+  public var frameClass: Class
+}

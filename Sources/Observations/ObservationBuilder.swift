@@ -1,0 +1,314 @@
+import CaptureFiles
+import Deployment
+import Wire
+
+/// What the survey settled before the run, the same for all captures.
+public struct ObservationPlan: Sendable {
+  public var points: [CapturePoint] = []
+  /// For each capture: how its frames find their point.
+  public var routes: [Route] = []
+  public var vteps = VTEPTable()
+  /// Addresses by host, as indices into `vteps`.
+  public var hostVTEPs: [[UInt16]] = []
+  public var tunnelPorts = TunnelPorts()
+  /// Bytes of the network packet that go into a digest.
+  public var depth = 128
+  public var seed: UInt64 = 0
+  /// What to subtract from a host's clock, in nanoseconds, to be in the reference clock.
+  public var clockOffsets: [Int64] = []
+
+  public init() {}
+
+  public enum Route: Sendable {
+    case none
+    case point(Int)
+    /// By interface number of the file (pcapng).
+    case interfaces([Int?])
+    /// By interface index of Linux cooked v2.
+    case indices([UInt32: Int])
+  }
+}
+
+/// A header that contradicts the tunnel it came in.
+public struct EncapsulationAnomaly: Sendable, BitwiseCopyable {
+  public enum Kind: UInt8, Sendable, BitwiseCopyable { case vxlanWithoutID, greWithoutKey, cutHeader, reservedBits }
+  public var kind: Kind
+  public var time: Int64
+  public var frame: UInt32
+  public var capture: UInt16
+  public var point: UInt16
+  public var outerFrom: UInt16
+  public var outerTo: UInt16
+}
+
+/// Counts of one capture, for the report.
+public struct CaptureCounts: Sendable {
+  public var frames: UInt64 = 0
+  public var first: Int64?
+  public var last: Int64?
+  /// Fewer bytes captured than on the wire.
+  public var cut: UInt64 = 0
+  /// Too little captured to know the frame again.
+  public var tooShort: UInt64 = 0
+  /// Underlay frames that carry no tunnel of ours.
+  public var other: UInt64 = 0
+  /// Tunnels between addresses that are no VTEP of ours.
+  public var foreignTunnels: UInt64 = 0
+  /// Frames of an interface that another capture records too, or that has no point.
+  public var unrouted: UInt64 = 0
+  public var malformed: UInt64 = 0
+  public var fragments: UInt64 = 0
+  /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
+  public var portUnreachable: [UInt16: UInt64] = [:]
+}
+
+/// Turns the frames of one capture into observations.
+public struct ObservationBuilder: Sendable {
+  public let capture: Int
+  public let plan: ObservationPlan
+  public private(set) var counts = CaptureCounts()
+  /// Addresses met that the plan does not know; observations number them from `unknownBase`.
+  public private(set) var unknown = VTEPTable()
+  public private(set) var anomalies: [EncapsulationAnomaly] = []
+  private var frame = DecodedFrame()
+  private var closedPorts: TunnelPorts
+
+  public static let unknownBase: UInt16 = 0x8000
+  static let anomalyBound = 4096
+
+  public init(capture: Int, plan: ObservationPlan) {
+    self.capture = capture
+    self.plan = plan
+    closedPorts = TunnelPorts()
+    closedPorts.vxlan0 = 0
+    closedPorts.geneve = 0
+    closedPorts.gre = false
+  }
+
+  /// Appends the observations of a batch to `output`.
+  public mutating func add(
+    _ batch: borrowing FrameBatch, interfaces: [CaptureInterface], host: Int, direction: CaptureSource.Direction?,
+    to output: inout [Observation]
+  ) {
+    let bytes = batch.bytes.span
+    let offset = host < plan.clockOffsets.count ? plan.clockOffsets[host] : 0
+    for index in batch.frames.indices {
+      let record = batch.frames[index]
+      counts.frames += 1
+      counts.first = min(counts.first ?? record.time, record.time)
+      counts.last = max(counts.last ?? record.time, record.time)
+      if record.capturedLength < record.wireLength { counts.cut += 1 }
+      let captured = bytes.extracting(record.start..<(record.start + record.capturedLength))
+      let linkType = record.interface < interfaces.count ? interfaces[record.interface].linkType : 1
+      add(captured, record, linkType: linkType, time: record.time &- offset, direction: direction, to: &output)
+    }
+  }
+
+  private mutating func add(
+    _ bytes: Span<UInt8>, _ record: FrameRecord, linkType: UInt16, time: Int64,
+    direction: CaptureSource.Direction?, to output: inout [Observation]
+  ) {
+    // Where the point depends on the cooked header, decode first; one capture rarely mixes kinds.
+    let pointIndex: Int
+    var decoded = false
+    switch plan.routes[capture] {
+    case .point(let point): pointIndex = point
+    case .interfaces(let points):
+      guard record.interface < points.count, let point = points[record.interface] else {
+        counts.unrouted += 1
+        return
+      }
+      pointIndex = point
+    case .indices(let points):
+      decode(bytes, wireLength: record.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
+      decoded = true
+      guard let point = points[frame.link.interfaceIndex] else {
+        counts.unrouted += 1
+        return
+      }
+      pointIndex = point
+    case .none:
+      counts.unrouted += 1
+      return
+    }
+    let kind = plan.points[pointIndex].kind
+    if kind == .tunnel {
+      if !decoded {
+        decode(bytes, wireLength: record.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
+      }
+      addTunnel(bytes, record, point: pointIndex, time: time, direction: direction, to: &output)
+    } else {
+      // Tunnels of guests are payload: never opened at their own points.
+      decode(bytes, wireLength: record.wireLength, linkType: linkType, tunnels: closedPorts, into: &frame)
+      addPlain(bytes, record, point: pointIndex, time: time, direction: direction, to: &output)
+    }
+  }
+
+  private mutating func addPlain(
+    _ bytes: Span<UInt8>, _ record: FrameRecord, point: Int, time: Int64, direction: CaptureSource.Direction?,
+    to output: inout [Observation]
+  ) {
+    guard frame.outer.hasSource else {
+      counts.malformed += 1
+      return
+    }
+    var (way, basis) = flow(of: record, direction: direction)
+    if way != .unknown {
+      // Into the host at a tap is from the guest; at qvb the guest lies on the transmitting side.
+      let inbound = way == .in
+      let fromGuest = plan.points[point].kind == .qvb ? !inbound : inbound
+      way = fromGuest ? .fromGuest : .toGuest
+    } else {
+      basis = .none
+    }
+    append(
+      bytes, frame.outer, record, point: point, time: time, direction: way, basis: basis, to: &output)
+  }
+
+  private mutating func addTunnel(
+    _ bytes: Span<UInt8>, _ record: FrameRecord, point: Int, time: Int64, direction: CaptureSource.Direction?,
+    to output: inout [Observation]
+  ) {
+    if frame.outer.isFragment { counts.fragments += 1 }
+    guard frame.tunnel.kind != .none else {
+      if frame.outer.transport == .icmp, frame.outer.icmpType == 3, frame.outer.icmpCode == 3 {
+        notePortUnreachable()
+      }
+      counts.other += 1
+      return
+    }
+    var from = plan.vteps.index(of: frame.outer.sourceAddress)
+    var to = plan.vteps.index(of: frame.outer.destinationAddress)
+    // A tunnel is opened where an outer address is a VTEP of the deployment.
+    guard from != VTEPTable.none || to != VTEPTable.none else {
+      counts.foreignTunnels += 1
+      return
+    }
+    if from == VTEPTable.none { from = internUnknown(frame.outer.sourceAddress) }
+    if to == VTEPTable.none { to = internUnknown(frame.outer.destinationAddress) }
+    let own = plan.hostVTEPs[plan.points[point].host]
+    let sends = own.contains(from)
+    let receives = own.contains(to)
+    var way = Observation.Direction.unknown
+    var basis = Observation.Basis.none
+    if sends != receives {
+      way = sends ? .out : .in
+      basis = .outerSource
+    } else {
+      (way, basis) = flow(of: record, direction: direction)
+    }
+    let anomaly: EncapsulationAnomaly.Kind? =
+      if !frame.tunnel.hasID {
+        frame.tunnel.kind == .gre ? .greWithoutKey : .vxlanWithoutID
+      } else if !frame.hasInner {
+        .cutHeader
+      } else if frame.tunnel.kind == .vxlan, frame.tunnel.reserved != 0 || frame.tunnel.flags & 0xf7 != 0 {
+        .reservedBits
+      } else { nil }
+    if let anomaly {
+      note(anomaly, record, point: point, time: time, from: from, to: to)
+      guard anomaly == .reservedBits else { return }
+    }
+    guard frame.hasInner, frame.inner.hasSource else {
+      counts.malformed += 1
+      return
+    }
+    append(
+      bytes, frame.inner, record, point: point, time: time, direction: way, basis: basis, from: from, receiver: to,
+      to: &output)
+  }
+
+  /// Direction as the capture itself states it: `in` to the host at that interface, or `out`.
+  private func flow(
+    of record: FrameRecord, direction: CaptureSource.Direction?
+  ) -> (Observation.Direction, Observation.Basis) {
+    if frame.link.packetType != .none {
+      return (frame.link.packetType == .outgoing ? .out : .in, .packetType)
+    }
+    switch record.direction {
+    case .inbound: return (.in, .packetFlags)
+    case .outbound: return (.out, .packetFlags)
+    case .unknown: break
+    }
+    switch direction {
+    case .inbound: return (.in, .captureDirection)
+    case .outbound: return (.out, .captureDirection)
+    case nil: return (.unknown, .none)
+    }
+  }
+
+  private mutating func internUnknown(_ address: IPAddress) -> UInt16 {
+    let index = unknown.insert(address, host: nil)
+    return index == VTEPTable.none ? index : index + ObservationBuilder.unknownBase
+  }
+
+  private mutating func note(
+    _ kind: EncapsulationAnomaly.Kind, _ record: FrameRecord, point: Int, time: Int64, from: UInt16, to: UInt16
+  ) {
+    guard anomalies.count < ObservationBuilder.anomalyBound else { return }
+    anomalies.append(
+      EncapsulationAnomaly(
+        kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(capture),
+        point: UInt16(point), outerFrom: from, outerTo: to))
+  }
+
+  private mutating func notePortUnreachable() {
+    let from = plan.vteps.index(of: frame.outer.sourceAddress)
+    guard from != VTEPTable.none, plan.vteps.index(of: frame.outer.destinationAddress) != VTEPTable.none else {
+      return
+    }
+    counts.portUnreachable[from, default: 0] += 1
+  }
+
+  private mutating func append(
+    _ bytes: Span<UInt8>, _ headers: FrameHeaders, _ record: FrameRecord, point: Int, time: Int64,
+    direction: Observation.Direction, basis: Observation.Basis, from: UInt16 = VTEPTable.none,
+    receiver: UInt16 = VTEPTable.none, to output: inout [Observation]
+  ) {
+    guard
+      let digest = contentDigest(
+        bytes, headers, wireLength: record.wireLength, depth: plan.depth, seed: plan.seed)
+    else {
+      counts.tooShort += 1
+      return
+    }
+    let isTunnel = from != VTEPTable.none || receiver != VTEPTable.none
+    output.append(
+      Observation(
+        digest: digest, time: time, source: headers.source,
+        destination: headers.hasDestination ? headers.destination : .zero,
+        outerSource: isTunnel && frame.outer.hasSource ? frame.outer.source : .zero,
+        frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(capture), point: UInt16(point),
+        vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
+        tunnelPort: isTunnel ? frame.outer.destinationPort : 0,
+        vid: headers.tags.count > 0 ? headers.tags[0].vid : 0,
+        length: UInt32(truncatingIfNeeded: record.wireLength) &- headers.start,
+        tagCount: headers.tags.count, direction: direction, basis: basis, frameClass: frameClass(headers)))
+  }
+}
+
+/// The class of a frame, from its headers.
+func frameClass(_ headers: FrameHeaders) -> Observation.Class {
+  switch headers.network {
+  case .arp:
+    if headers.etherType == 0x8035 { return .rarp }
+    return headers.arpOperation == 1 ? .arpRequest : headers.arpOperation == 2 ? .arpReply : .other
+  case .ipv4, .ipv6:
+    if headers.isFragment, headers.fragmentOffset > 0 { return .fragment }
+    switch headers.transport {
+    case .tcp: return .tcp
+    case .udp: return .udp
+    case .icmp: return headers.icmpType == 8 ? .icmpRequest : headers.icmpType == 0 ? .icmpReply : .other
+    case .icmpv6:
+      switch headers.icmpType {
+      case 128: return .icmpRequest
+      case 129: return .icmpReply
+      case 135: return .neighborSolicitation
+      case 136: return .neighborAdvertisement
+      default: return .other
+      }
+    default: return .other
+    }
+  default: return .other
+  }
+}

@@ -1,0 +1,620 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// When a point's captures began and ended, in the reference clock; frames outside prove nothing.
+struct LiveSpan: Sendable {
+  var first = Int64.max
+  /// `max` while a capture of the point is still being read.
+  var last = Int64.min
+  func contains(_ time: Int64) -> Bool { first <= time && time <= last }
+}
+
+/// Judges each trajectory once, and keeps counts and evidence by fault.
+struct Judge: Sendable {
+  let topology: Topology
+  var resolver: TrajectoryResolver
+  var faults: [FaultKey: FaultRecord] = [:]
+  var stretches: [StretchKey: StretchRecord] = [:]
+  var counts = TrajectoryCounts()
+  /// Trajectories by host × network: out, in, and those that went wrong.
+  var out: [UInt64]
+  var `in`: [UInt64]
+  var outWrong: [UInt64]
+  var inWrong: [UInt64]
+  /// Frames of tunnels whose VNI no port here belongs to are counted, not judged.
+  var spans: [LiveSpan]
+  /// For each host's tunnel point: arrivals whose sending was seen there, and those it missed though the
+  /// sender's port had shown the frame.
+  var sendingSeen: [UInt64]
+  var sendingMissed: [UInt64]
+  /// Outer source MACs of frames that their sender is known to have sent: `[receiver][sender]`.
+  var lawfulStations: [UInt64: Set<MACAddress>] = [:]
+  /// UDP port that each host's tunnels are configured to receive on; nil where unknown.
+  let tunnelPortOfHost: [UInt16?]
+  /// Host that is to blame where two differ.
+  let oddTunnelPort: [Bool]
+  private var trajectory: UInt64 = 0
+  private let networkCount: Int
+  private var faulty: [Bool] = []
+
+  init(_ topology: Topology, tunnelPortOfHost: [UInt16?]) {
+    self.topology = topology
+    resolver = TrajectoryResolver(topology)
+    networkCount = max(1, topology.deployment.networks.count)
+    let cells = topology.deployment.hosts.count * networkCount
+    out = Array(repeating: 0, count: cells)
+    `in` = out
+    outWrong = out
+    inWrong = out
+    spans = Array(repeating: LiveSpan(), count: topology.plan.points.count)
+    sendingSeen = Array(repeating: 0, count: topology.deployment.hosts.count)
+    sendingMissed = sendingSeen
+    self.tunnelPortOfHost = tunnelPortOfHost
+    let usual = Judge.usualPort(tunnelPortOfHost)
+    oddTunnelPort = tunnelPortOfHost.map { $0 != nil && $0 != usual }
+  }
+
+  private static func usualPort(_ ports: [UInt16?]) -> UInt16? {
+    var votes: [UInt16: Int] = [:]
+    for port in ports { if let port { votes[port, default: 0] += 1 } }
+    // A tie goes to the port that IANA assigned to VXLAN.
+    return votes.max { ($0.value, $0.key == 4789 ? 1 : 0, $1.key) < ($1.value, $1.key == 4789 ? 1 : 0, $0.key) }?.key
+  }
+
+  func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }
+
+  /// Judges one group of equal frames, sorted by time.
+  mutating func judge(_ group: [Observation]) {
+    guard let head = group.first else { return }
+    if topology.deviceMACs.contains(head.source), !group.contains(where: { topology.points[Int($0.point)].isTunnel }) {
+      counts.otherFrames += UInt64(group.count)
+      return
+    }
+    resolver.resolve(group)
+    let entries = resolver.entryCount
+    let number = max(1, entries)
+    counts.total += UInt64(number)
+    let base = trajectory
+    trajectory &+= UInt64(resolver.passages.count + 1)
+    var fault = false
+    var crossed = false
+
+    // Copies that hosts sent into their tunnels.
+    for at in resolver.tunnels.indices {
+      let tunnel = resolver.tunnels[at]
+      switch tunnel.direction {
+      case .out:
+        crossed = true
+        if judgeCopy(at, group, base) { fault = true }
+      case .in:
+        crossed = true
+        if judgeArrival(at, group, base) { fault = true }
+      default: break
+      }
+    }
+    countOut(group)
+    for at in resolver.passages.indices where resolver.passages[at].direction == .toGuest {
+      if judgeDelivery(at, group, base) { fault = true }
+      if resolver.passages[at].fromEntry >= 0 || resolver.passages[at].fromTunnel >= 0 || entries > 0 { crossed = true }
+    }
+    countIn()
+    for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }
+    if !fault {
+      countStretches(group, base)
+      if crossed { counts.asExpected += UInt64(number) } else { noteUnjudged(number, group) }
+    }
+  }
+
+  private mutating func noteUnjudged(_ number: Int, _ group: [Observation]) {
+    counts.unjudged += UInt64(number)
+    let reason: String
+    if group[0].frameClass == .tcp, group[0].length > 1600 {
+      reason = "superframe: its segments were seen, not compared"
+    } else if resolver.passages.contains(where: { $0.direction == .unknown }) {
+      reason = "direction unknown"
+    } else if resolver.passages.isEmpty {
+      reason = "seen beside the path only"
+    } else {
+      reason = "seen at one port only"
+    }
+    counts.unjudgedReasons[reason, default: 0] += UInt64(number)
+  }
+
+  // MARK: Outbound
+
+  private mutating func judgeCopy(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let tunnel = resolver.tunnels[at]
+    let index = Int(tunnel.observation)
+    let seen = group[index]
+    var fault = false
+    if judgePort(at, group, base) { fault = true }
+    var network: Int32 = -1
+    var port: Int32 = -1
+    var isWeak = false
+    var trajectory = base
+    if tunnel.entry >= 0 {
+      let entry = resolver.passages[Int(tunnel.entry)]
+      network = entry.network
+      port = entry.port
+      trajectory = base &+ UInt64(tunnel.entry) &+ 1
+    } else if let owner = soleOwner(of: seen.source, on: tunnel.host), !topology.portIsCaptured[owner] {
+      network = topology.portNetwork[owner]
+      port = Int32(owner)
+      isWeak = true
+    }
+    if network >= 0, let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
+      topology.deployment.ports[Int(port)].subports.isEmpty
+    {
+      let key = FaultKey(fault: .wrongVNI, host: tunnel.host, network: network, port: port, observed: tunnel.vni)
+      record(key, trajectory, group, index, isWeak: isWeak)
+      noteArrivals(of: at, key, group)
+      fault = true
+    } else if network < 0, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
+      let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
+      record(key, trajectory, group, index, isWeak: false)
+    }
+    if seen.tagCount > 0, network >= 0 {
+      let passage = tunnel.entry >= 0 ? resolver.passages[Int(tunnel.entry)] : nil
+      let before = passage.map { $0.tagsKnown ? Int($0.tagCount) : Int(seen.tagCount) - 1 }
+      let local = localVLAN(tunnel.host, network, port)
+      if Int(seen.tagCount) == (before ?? 0) + 1, local == seen.vid, passage?.tagsKnown ?? true {
+        let key = FaultKey(
+          fault: .vlanNotStripped, host: tunnel.host, network: network, observed: UInt32(seen.vid))
+        record(key, trajectory, group, index, isWeak: passage == nil)
+        noteArrivals(of: at, key, group)
+        fault = true
+      }
+    }
+    return fault
+  }
+
+  /// Sightings of a wrong copy further on belong to the same fault.
+  private mutating func noteArrivals(of copy: Int, _ key: FaultKey, _ group: [Observation]) {
+    for tunnel in resolver.tunnels where tunnel.direction == .in && Int(tunnel.sent) == copy {
+      faults[key]?.frames.add(group[Int(tunnel.observation)])
+    }
+  }
+
+  /// The one port of a host that may use this MAC.
+  private func soleOwner(of mac: MACAddress, on host: Int32) -> Int? {
+    guard let owners = topology.portsOfMAC[mac] else { return nil }
+    var found: Int?
+    for owner in owners where topology.portHost[owner] == host {
+      if found != nil { return nil }
+      found = owner
+    }
+    return found
+  }
+
+  private func isBetweenVTEPs(_ seen: Observation) -> Bool {
+    Int(seen.outerFrom) < topology.vtepHost.count && Int(seen.outerTo) < topology.vtepHost.count
+  }
+
+  /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ.
+  private func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
+    if port >= 0, let tag = topology.deployment.ports[Int(port)].installedTag { return tag }
+    return topology.deployment.hosts[Int(host)].localVLANs[Int(network)]
+  }
+
+  private mutating func judgePort(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let tunnel = resolver.tunnels[at]
+    let seen = group[Int(tunnel.observation)]
+    guard seen.tunnelPort != 0, tunnel.peer >= 0 else { return false }
+    // The port is wrong where the receiver does not listen on it.
+    let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
+    let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
+    guard let configured = tunnelPortOfHost[Int(receiver)], configured != seen.tunnelPort else { return false }
+    // A frame of a sender whose own point was captured is counted there.
+    let odd = oddTunnelPort[Int(sender)] || !oddTunnelPort[Int(receiver)] ? sender : receiver
+    let here = tunnel.host == odd || !topology.hostHasTunnelPoint[Int(odd)]
+    let key = FaultKey(
+      fault: .nonstandardTunnelPort, host: odd, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+      observed: UInt32(tunnelPortOfHost[Int(odd)] ?? seen.tunnelPort))
+    if here {
+      let trajectory = tunnel.entry >= 0 ? base &+ UInt64(tunnel.entry) &+ 1 : base
+      record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
+    } else {
+      faults[key, default: FaultRecord()].frames.add(seen)
+    }
+    return true
+  }
+
+  private mutating func countOut(_ group: [Observation]) {
+    var orphan = false
+    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
+      let entry = resolver.passages[at]
+      guard entry.network >= 0 else { continue }
+      var left = false
+      var wrong = false
+      for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at {
+        left = true
+        if let vni = topology.vni(ofNetwork: Int(entry.network)), vni != tunnel.vni { wrong = true }
+      }
+      if left { out[cell(entry.host, entry.network)] += 1 }
+      if wrong { outWrong[cell(entry.host, entry.network)] += 1 }
+    }
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry < 0 && !orphan {
+      guard let owner = soleOwner(of: group[Int(tunnel.observation)].source, on: tunnel.host),
+        !topology.portIsCaptured[owner], topology.portNetwork[owner] >= 0
+      else { continue }
+      orphan = true
+      out[cell(tunnel.host, topology.portNetwork[owner])] += 1
+      if topology.vni(ofNetwork: Int(topology.portNetwork[owner])) != tunnel.vni {
+        outWrong[cell(tunnel.host, topology.portNetwork[owner])] += 1
+      }
+    }
+  }
+
+  // MARK: Inbound
+
+  private mutating func judgeArrival(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let tunnel = resolver.tunnels[at]
+    let index = Int(tunnel.observation)
+    let seen = group[index]
+    if seen.outerFrom >= ObservationBuilder.unknownBase {
+      // The table of unknown addresses belongs to the capture.
+      let key = FaultKey(
+        fault: .unknownVTEP, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+        observed: UInt32(seen.capture) << 16 | UInt32(seen.outerFrom), detail: seen.outerSource.rawValue)
+      record(key, base, group, index, isWeak: false)
+      return true
+    }
+    var fault = judgePort(at, group, base)
+    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
+      if tunnel.sent >= 0 {
+        sendingSeen[Int(tunnel.peer)] += 1
+        noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
+      } else if isLive(tunnelOf: tunnel.peer, seen.time) {
+        if hasEntry(on: tunnel.peer) {
+          sendingMissed[Int(tunnel.peer)] += 1
+        } else {
+          let key = FaultKey(
+            fault: .forgedTunnelFrame, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+            port: tunnel.peer, observed: UInt32(ownership(of: seen.source, on: tunnel.peer, at: seen.time).rawValue),
+            detail: seen.outerSource.rawValue)
+          record(key, base, group, index, isWeak: false)
+          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
+            noteFrames(of: passage, key, group)
+          }
+          fault = true
+        }
+      }
+    }
+    if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
+      let key = FaultKey(
+        fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
+        viaHost: fault ? tunnel.host : -1)
+      record(key, base, group, index, isWeak: false)
+    }
+    return fault
+  }
+
+  /// What the owner of a frame's source MAC says about its coming from a host.
+  enum Ownership: UInt8, Sendable {
+    /// Nobody known has this MAC.
+    case unknown
+    /// It lives on that host, and no point there was captured.
+    case plausible
+    /// It lives on that host, whose port was captured and did not show the frame.
+    case notSent
+    /// It lives elsewhere.
+    case elsewhere
+  }
+
+  private func ownership(of mac: MACAddress, on host: Int32, at time: Int64) -> Ownership {
+    guard let owners = topology.portsOfMAC[mac], !owners.isEmpty else { return .unknown }
+    var here = false
+    for owner in owners where topology.portHost[owner] == host {
+      here = true
+      if topology.portIsCaptured[owner], isLive(port: Int32(owner), time) { return .notSent }
+    }
+    return here ? .plausible : .elsewhere
+  }
+
+  private func hasEntry(on host: Int32) -> Bool {
+    for passage in resolver.passages where passage.direction == .fromGuest && passage.host == host { return true }
+    return false
+  }
+
+  private mutating func noteStation(receiver: Int32, sender: Int32, _ mac: MACAddress) {
+    let key = UInt64(UInt32(bitPattern: receiver)) << 32 | UInt64(UInt32(bitPattern: sender))
+    if let known = lawfulStations[key] {
+      guard known.count < 16, !known.contains(mac) else { return }
+    }
+    lawfulStations[key, default: []].insert(mac)
+  }
+
+  private mutating func countIn() {
+    for at in resolver.tunnels.indices where resolver.tunnels[at].direction == .in {
+      let tunnel = resolver.tunnels[at]
+      guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
+      var right = false
+      var wrong = false
+      for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
+        if passage.laneMatches { right = true } else { wrong = true }
+      }
+      if right { `in`[cell(tunnel.host, network)] += 1 }
+      if wrong { inWrong[cell(tunnel.host, network)] += 1 }
+    }
+    // Deliveries on hosts whose tunnel was not captured, by the entry elsewhere.
+    for passage in resolver.passages
+    where passage.direction == .toGuest && passage.network >= 0 && passage.fromTunnel < 0 && passage.fromEntry < 0 {
+      guard !topology.hostHasTunnelPoint[Int(passage.host)], let origin = origin(of: passage) else { continue }
+      if origin.network == passage.network { `in`[cell(passage.host, passage.network)] += 1 }
+    }
+  }
+
+  /// The network in which a frame entered, for a delivery whose way was not captured.
+  private func origin(of delivery: Passage) -> (network: Int32, vni: UInt32?, host: Int32)? {
+    var found: (network: Int32, vni: UInt32?, host: Int32)?
+    for entry in resolver.passages where entry.direction == .fromGuest && entry.network >= 0 {
+      if entry.network == delivery.network { return (entry.network, nil, entry.host) }
+      if found == nil { found = (entry.network, nil, entry.host) }
+    }
+    if found == nil {
+      for tunnel in resolver.tunnels where tunnel.host != delivery.host && tunnel.direction == .out {
+        guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
+        if network == delivery.network { return (network, tunnel.vni, tunnel.host) }
+        if found == nil { found = (network, tunnel.vni, tunnel.host) }
+      }
+    }
+    return found
+  }
+
+  private mutating func judgeDelivery(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let delivery = resolver.passages[at]
+    guard delivery.basis != .none else { return false }
+    let index = Int(delivery.last)
+    var fault = false
+    if delivery.fromTunnel >= 0 {
+      let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
+      if judgeTags(delivery, group, base) { fault = true }
+      guard delivery.network >= 0, !delivery.laneMatches else {
+        // The lane is the port's; was it the sender's as well?
+        if arrival.sent >= 0, let wrong = senderFault(of: arrival, group), wrong.network != delivery.network {
+          let key = FaultKey(
+            fault: .crossNetworkDelivery, host: delivery.host, network: wrong.network, port: delivery.port,
+            observed: UInt32(bitPattern: delivery.network), via: .wrongVNI, viaHost: wrong.host)
+          recordDelivery(key, wrong.trajectory(base), delivery, group)
+          let root = FaultKey(
+            fault: .wrongVNI, host: wrong.host, network: wrong.network, port: wrong.port, observed: arrival.vni)
+          noteFrames(of: delivery, root, group)
+          return true
+        }
+        return fault
+      }
+      guard let lane = topology.networkOfVNI[arrival.vni], lane >= 0,
+        topology.vni(ofNetwork: Int(delivery.network)) != nil
+      else { return fault }
+      let trajectory = arrival.sent >= 0 ? trajectoryNumber(of: arrival, base) : base
+      let root = FaultKey(fault: .wrongLocalVLAN, host: delivery.host, network: lane, observed: UInt32(bitPattern: delivery.network))
+      let before = faults[root]?.lastTrajectory
+      record(root, trajectory, group, Int(arrival.observation), isWeak: false)
+      if before == trajectory { faults[root]?.copies -= 1 }
+      let key = FaultKey(
+        fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
+        observed: UInt32(bitPattern: delivery.network), via: .wrongLocalVLAN, viaHost: delivery.host)
+      recordDelivery(key, trajectory, delivery, group)
+      noteFrames(of: delivery, root, group)
+      return true
+    }
+    if delivery.fromEntry >= 0 {
+      let entry = resolver.passages[Int(delivery.fromEntry)]
+      guard delivery.network >= 0, entry.network >= 0, !delivery.laneMatches else { return fault }
+      let key = FaultKey(
+        fault: .crossNetworkDelivery, host: delivery.host, network: entry.network, port: delivery.port,
+        observed: UInt32(bitPattern: delivery.network), detail: UInt64(UInt32(bitPattern: entry.port)))
+      recordDelivery(key, base &+ UInt64(delivery.fromEntry) &+ 1, delivery, group)
+      return true
+    }
+    guard delivery.network >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil,
+      let origin = origin(of: delivery), origin.network != delivery.network, delivery.basis != .ownership
+    else { return fault }
+    // The way between is not known: the sender's own copies tell which side it was.
+    var senderWrong = false
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.vni == topology.vni(ofNetwork: Int(delivery.network)) {
+      senderWrong = true
+    }
+    let key = FaultKey(
+      fault: .crossNetworkDelivery, host: delivery.host, network: origin.network, port: delivery.port,
+      observed: UInt32(bitPattern: delivery.network), via: senderWrong ? .wrongVNI : nil,
+      viaHost: senderWrong ? origin.host : -1)
+    recordDelivery(key, base, delivery, group)
+    return true
+  }
+
+  private struct SenderFault {
+    var network: Int32
+    var host: Int32
+    var port: Int32
+    var entry: Int32
+    func trajectory(_ base: UInt64) -> UInt64 { base &+ UInt64(entry) &+ 1 }
+  }
+
+  /// The sender's network, where the arrival's copy left in another lane.
+  private func senderFault(of arrival: TunnelSighting, _ group: [Observation]) -> SenderFault? {
+    let copy = resolver.tunnels[Int(arrival.sent)]
+    guard copy.entry >= 0 else { return nil }
+    let entry = resolver.passages[Int(copy.entry)]
+    guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)), vni != copy.vni else { return nil }
+    return SenderFault(network: entry.network, host: copy.host, port: entry.port, entry: copy.entry)
+  }
+
+  private func trajectoryNumber(of arrival: TunnelSighting, _ base: UInt64) -> UInt64 {
+    guard arrival.sent >= 0 else { return base }
+    let entry = resolver.tunnels[Int(arrival.sent)].entry
+    return entry >= 0 ? base &+ UInt64(entry) &+ 1 : base
+  }
+
+  /// A frame that gained a tag on its way to the guest.
+  private mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
+    guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 else { return false }
+    let port = topology.deployment.ports[Int(delivery.port)]
+    guard port.subports.isEmpty, port.vlanMode == nil || port.vlanMode == "access" else { return false }
+    let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
+    var before = Int(group[Int(arrival.observation)].tagCount)
+    if arrival.sent >= 0 {
+      let copy = resolver.tunnels[Int(arrival.sent)]
+      if copy.entry >= 0 { before = max(before, Int(resolver.passages[Int(copy.entry)].tagCount)) }
+    }
+    guard Int(delivery.tagCount) > before else { return false }
+    let key = FaultKey(
+      fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
+      observed: UInt32(delivery.vid))
+    recordDelivery(key, trajectoryNumber(of: arrival, base), delivery, group)
+    return true
+  }
+
+  // MARK: Mirrors
+
+  /// The tag that a mirror shows is the local VLAN of the frame's network on that host.
+  private mutating func judgeWitness(_ index: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let seen = group[index]
+    let point = topology.points[Int(seen.point)]
+    guard point.isMirror, seen.tagCount > 0, seen.vid != 0 else { return false }
+    var network: Int32 = -1
+    for entry in resolver.passages where entry.direction == .fromGuest && entry.host == point.host {
+      network = entry.network
+    }
+    if network < 0 {
+      for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.host == point.host {
+        network = topology.networkOfVNI[tunnel.vni] ?? -1
+      }
+    }
+    let vlans = topology.deployment.hosts[Int(point.host)].localVLANs
+    guard network >= 0, let expected = vlans[Int(network)], expected != seen.vid,
+      vlans.contains(where: { $0.value == seen.vid })
+    else { return false }
+    let key = FaultKey(
+      fault: .wrongLocalVLAN, host: point.host, network: network, observed: UInt32(seen.vid), detail: 1)
+    record(key, base, group, index, isWeak: false)
+    return true
+  }
+
+  // MARK: Stretches
+
+  private func isLive(tunnelOf host: Int32, _ time: Int64) -> Bool {
+    for index in topology.points.indices where topology.points[index].isTunnel && topology.points[index].host == host {
+      if spans[index].contains(time) { return true }
+    }
+    return false
+  }
+
+  private func isLive(port: Int32, _ time: Int64) -> Bool {
+    for index in topology.points.indices where topology.points[index].isGuestSide && topology.points[index].port == port {
+      if spans[index].contains(time) { return true }
+    }
+    return false
+  }
+
+  /// Counts where frames pass and where they vanish. A single missing sighting proves nothing; whole classes do.
+  private mutating func countStretches(_ group: [Observation], _ base: UInt64) {
+    for at in resolver.tunnels.indices {
+      let tunnel = resolver.tunnels[at]
+      let index = Int(tunnel.observation)
+      let seen = group[index]
+      switch tunnel.direction {
+      case .out:
+        guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, seen.time)
+        else { continue }
+        var arrived = false
+        for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
+        let key = StretchKey(
+          stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: topology.networkOfVNI[tunnel.vni] ?? -1)
+        count(key, arrived, base, group, index)
+      case .in:
+        guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
+        guard let ports = topology.portsOn[Int(tunnel.host)][Int(network)] else { continue }
+        for port in ports where expects(port, seen) {
+          var delivered = false
+          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+            delivered = true
+          }
+          let key = StretchKey(stretch: .toPort, host: tunnel.host, network: network, port: Int32(port))
+          count(key, delivered, base, group, index)
+        }
+      default: break
+      }
+    }
+    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
+      let entry = resolver.passages[at]
+      guard entry.network >= 0, topology.hostHasTunnelPoint[Int(entry.host)],
+        isLive(tunnelOf: entry.host, entry.start), mustLeave(entry, group[Int(entry.first)])
+      else { continue }
+      var left = false
+      for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
+      let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
+      count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
+    }
+  }
+
+  /// Whether a frame that reached the host must show at this port: it is for its MAC, or for all.
+  private func expects(_ port: Int, _ seen: Observation) -> Bool {
+    guard topology.portIsCapturedAtBridge[port], isLive(port: Int32(port), seen.time), seen.tagCount == 0 else {
+      return false
+    }
+    let known = topology.deployment.ports[port]
+    guard known.active, !known.macs.contains(seen.source) else { return false }
+    return seen.destination.isBroadcast || known.macs.contains(seen.destination)
+  }
+
+  /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all.
+  private func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
+    let port = topology.deployment.ports[Int(entry.port)]
+    guard port.macs.contains(seen.source), seen.tagCount == 0, topology.vni(ofNetwork: Int(entry.network)) != nil,
+      !seen.destination.isReservedBridgeGroup, seen.length <= 1600
+    else { return false }
+    if seen.destination.isBroadcast {
+      return topology.portsOn.indices.contains {
+        $0 != Int(entry.host) && topology.portsOn[$0][Int(entry.network)] != nil
+      }
+    }
+    guard let owners = topology.portsOfMAC[seen.destination] else { return false }
+    var elsewhere = false
+    for owner in owners where topology.portNetwork[owner] == entry.network {
+      if topology.portHost[owner] == entry.host { return false }
+      elsewhere = true
+    }
+    return elsewhere
+  }
+
+  private mutating func count(
+    _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int
+  ) {
+    if passed {
+      stretches[key, default: StretchRecord()].passed += 1
+    } else {
+      stretches[key, default: StretchRecord()].missed += 1
+      stretches[key]?.missedFrames.record.add(
+        trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
+      stretches[key]?.missedFrames.record.frames.add(group[index])
+    }
+  }
+
+  // MARK: Records
+
+  private mutating func record(
+    _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool
+  ) {
+    faults[key, default: FaultRecord()].add(
+      trajectory: trajectory, group[index], isWeak: isWeak, group: group, index: index)
+    faults[key]?.frames.add(group[index])
+  }
+
+  private mutating func recordDelivery(
+    _ key: FaultKey, _ trajectory: UInt64, _ delivery: Passage, _ group: [Observation]
+  ) {
+    faults[key, default: FaultRecord()].add(
+      trajectory: trajectory, group[Int(delivery.last)], isWeak: false, group: group, index: Int(delivery.last))
+    noteFrames(of: delivery, key, group)
+  }
+
+  /// Adds a passage's sightings to the frames of a fault.
+  private mutating func noteFrames(of passage: Passage, _ key: FaultKey, _ group: [Observation]) {
+    let first = group[Int(passage.first)]
+    faults[key]?.frames.add(first)
+    if passage.last != passage.first { faults[key]?.frames.add(group[Int(passage.last)]) }
+  }
+}
