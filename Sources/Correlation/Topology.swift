@@ -31,6 +31,8 @@ public struct Topology: Sendable {
   public let networkOfVNI: [UInt32: Int32]
   /// Ports by the MACs that they may use.
   public let portsOfMAC: [MACAddress: [Int]]
+  /// Ports whose installed tag, before or after, is not the VLAN of their network there.
+  public let hasWrongTag: [Bool]
   /// MACs of the hosts' own devices.
   public let deviceMACs: Set<MACAddress>
   /// Ports of each host by network: `[host][network]`.
@@ -73,6 +75,10 @@ public struct Topology: Sendable {
       if let network = port.network { byHost[port.host][network, default: []].append(index) }
     }
     portsOfMAC = byMAC
+    hasWrongTag = deployment.ports.map { port in
+      guard let expected = port.expectedTag(in: deployment) else { return false }
+      return [port.installedTag, port.installedTagAfter].contains { $0 != nil && $0 != expected }
+    }
     portsOn = byHost
     let guests = Set(byMAC.keys)
     deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)

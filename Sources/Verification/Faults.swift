@@ -51,10 +51,12 @@ struct FrameList: Sendable {
   var total = 0
   var isComplete: Bool { total <= FrameList.bound }
 
-  mutating func add(_ observation: Observation) {
+  mutating func add(_ observation: Observation) { add(capture: observation.capture, frame: observation.frame) }
+
+  mutating func add(capture: UInt16, frame: UInt32) {
     total += 1
     guard total <= FrameList.bound else { return }
-    numbers[observation.capture, default: []].append(observation.frame)
+    numbers[capture, default: []].append(frame)
   }
 
   mutating func merge(_ other: FrameList) {
@@ -120,11 +122,6 @@ struct StretchKey: Hashable, Sendable {
 
 struct StretchRecord: Sendable {
   var passed: UInt64 = 0
-  var missed: UInt64 = 0
-  var missedFrames = FrameRecordOfMisses()
-}
-
-/// Misses of a stretch, with evidence like a fault's.
-struct FrameRecordOfMisses: Sendable {
-  var record = FaultRecord()
+  /// Evidence of the frames that vanished.
+  var missed = FaultRecord()
 }

@@ -35,11 +35,13 @@ struct Judge: Sendable {
   let tunnelPortOfHost: [UInt16?]
   /// Host that is to blame where two differ.
   let oddTunnelPort: [Bool]
+  /// Host and VNI where the installed flows map the VNI to no VLAN.
+  let unmapped: Set<UInt64>
   private var trajectory: UInt64 = 0
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPortOfHost: [UInt16?]) {
+  init(_ topology: Topology, tunnelPortOfHost: [UInt16?], unmapped: Set<UInt64>) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -52,6 +54,7 @@ struct Judge: Sendable {
     sendingSeen = Array(repeating: 0, count: topology.deployment.hosts.count)
     sendingMissed = sendingSeen
     self.tunnelPortOfHost = tunnelPortOfHost
+    self.unmapped = unmapped
     let usual = Judge.usualPort(tunnelPortOfHost)
     oddTunnelPort = tunnelPortOfHost.map { $0 != nil && $0 != usual }
   }
@@ -282,6 +285,13 @@ struct Judge: Sendable {
         }
       }
     }
+    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)), tunnel.deliveries == 0,
+      let network = topology.networkOfVNI[tunnel.vni], network >= 0, hasActivePort(tunnel.host, network)
+    {
+      let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: network, observed: tunnel.vni)
+      record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
+      fault = true
+    }
     if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
       let key = FaultKey(
         fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
@@ -289,6 +299,11 @@ struct Judge: Sendable {
       record(key, base, group, index, isWeak: false)
     }
     return fault
+  }
+
+  private func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
+    let ports = topology.portsOn[Int(host)][Int(network)] ?? []
+    return ports.contains { topology.deployment.ports[$0].active }
   }
 
   /// What the owner of a frame's source MAC says about its coming from a host.
@@ -388,11 +403,20 @@ struct Judge: Sendable {
       guard let lane = topology.networkOfVNI[arrival.vni], lane >= 0,
         topology.vni(ofNetwork: Int(delivery.network)) != nil
       else { return fault }
-      let trajectory = arrival.sent >= 0 ? trajectoryNumber(of: arrival, base) : base
+      let trajectory = trajectoryNumber(of: arrival, base)
+      // A port whose tag is not its network's gets what that tag stands for: the flow is right.
+      if topology.hasWrongTag[Int(delivery.port)] {
+        let key = FaultKey(
+          fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
+          observed: UInt32(bitPattern: delivery.network))
+        recordDelivery(key, trajectory, delivery, group)
+        return true
+      }
       let root = FaultKey(fault: .wrongLocalVLAN, host: delivery.host, network: lane, observed: UInt32(bitPattern: delivery.network))
-      let before = faults[root]?.lastTrajectory
-      record(root, trajectory, group, Int(arrival.observation), isWeak: false)
-      if before == trajectory { faults[root]?.copies -= 1 }
+      // One arrival may reach several ports; it was mistranslated once.
+      if arrival.deliveries <= 1 || isFirstDelivery(at) {
+        record(root, trajectory, group, Int(arrival.observation), isWeak: false)
+      }
       let key = FaultKey(
         fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
         observed: UInt32(bitPattern: delivery.network), via: .wrongLocalVLAN, viaHost: delivery.host)
@@ -422,6 +446,17 @@ struct Judge: Sendable {
       observed: UInt32(bitPattern: delivery.network), via: senderWrong ? .wrongVNI : nil,
       viaHost: senderWrong ? origin.host : -1)
     recordDelivery(key, base, delivery, group)
+    return true
+  }
+
+  private func isFirstDelivery(_ at: Int) -> Bool {
+    for other in 0..<at where resolver.passages[other].direction == .toGuest {
+      if resolver.passages[other].fromTunnel == resolver.passages[at].fromTunnel,
+        !resolver.passages[other].laneMatches
+      {
+        return false
+      }
+    }
     return true
   }
 
@@ -586,10 +621,9 @@ struct Judge: Sendable {
     if passed {
       stretches[key, default: StretchRecord()].passed += 1
     } else {
-      stretches[key, default: StretchRecord()].missed += 1
-      stretches[key]?.missedFrames.record.add(
+      stretches[key, default: StretchRecord()].missed.add(
         trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
-      stretches[key]?.missedFrames.record.frames.add(group[index])
+      stretches[key]?.missed.frames.add(group[index])
     }
   }
 
@@ -613,8 +647,9 @@ struct Judge: Sendable {
 
   /// Adds a passage's sightings to the frames of a fault.
   private mutating func noteFrames(of passage: Passage, _ key: FaultKey, _ group: [Observation]) {
-    let first = group[Int(passage.first)]
-    faults[key]?.frames.add(first)
-    if passage.last != passage.first { faults[key]?.frames.add(group[Int(passage.last)]) }
+    for index in Int(passage.first)...max(Int(passage.first), Int(passage.last)) {
+      let seen = group[index]
+      if topology.points[Int(seen.point)].port == passage.port { faults[key]?.frames.add(seen) }
+    }
   }
 }

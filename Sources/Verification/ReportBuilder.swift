@@ -1,0 +1,240 @@
+import Correlation
+import Deployment
+import Observations
+
+/// Assembles the report of a run: findings in their order, coverage, captures and the verdict.
+struct ReportBuilder {
+  let run: VerificationRun
+  let captures: [CaptureOutcome]
+
+  private var deployment: Deployment { run.survey.deployment }
+  private var judge: Judge { run.judge }
+
+  func report() -> Report {
+    var report = Report()
+    report.hosts = deployment.hosts.map(\.name)
+    report.inferred = run.survey.inferredNetworks
+    report.captures = captureSummaries()
+    report.trajectories = judge.counts
+    for outcome in captures {
+      report.framesRead += outcome.counts.frames
+      report.trajectories.otherFrames += outcome.counts.other + outcome.counts.foreignTunnels
+      if let error = outcome.error, !outcome.isTruncated { report.inputErrors.append(error) }
+    }
+    report.firstTime = captures.compactMap(\.counts.first).min()
+    report.lastTime = captures.compactMap(\.counts.last).max()
+    report.notes = deployment.notes.map { note in
+      "\(note.file)\(note.line > 0 ? ":\(note.line)" : ""): \(note.text)"
+    }
+    report.coverage = coverage()
+    var builder = FindingBuilder(judge: judge, installed: run.installed, survey: run.survey, captures: captures)
+    builder.build()
+    report.findings = ordered(builder.drafts, noteFindings())
+    settleVerdict(&report)
+    return report
+  }
+
+  // MARK: Findings
+
+  private func ordered(_ drafts: [FindingBuilder.Draft], _ notes: [Finding]) -> [Finding] {
+    // Causes by severity and weight, each followed by its consequences.
+    func precedes(_ a: Int, _ b: Int) -> Bool {
+      let (x, y) = (drafts[a].finding, drafts[b].finding)
+      if x.severity != y.severity { return x.severity > y.severity }
+      if x.count != y.count { return x.count > y.count }
+      return a < b
+    }
+    var list: [Finding] = []
+    let roots = drafts.indices.filter { drafts[$0].parent == nil }.sorted(by: precedes)
+    for root in roots {
+      list.append(complete(drafts[root]))
+      let rootID = "f\(list.count)"
+      list[list.count - 1].id = rootID
+      for child in drafts.indices.filter({ top(of: $0, drafts) == root && $0 != root }).sorted(by: precedes) {
+        var finding = complete(drafts[child])
+        finding.role = .consequence
+        finding.causedBy = rootID
+        finding.id = "f\(list.count + 1)"
+        list.append(finding)
+      }
+    }
+    for note in notes {
+      var finding = note
+      finding.id = "f\(list.count + 1)"
+      list.append(finding)
+    }
+    return list
+  }
+
+  private func top(of index: Int, _ drafts: [FindingBuilder.Draft]) -> Int {
+    var at = index
+    var steps = 0
+    while let parent = drafts[at].parent, steps < drafts.count {
+      at = parent
+      steps += 1
+    }
+    return at
+  }
+
+  /// Frames by file, examples, and what inferred knowledge allows to be said.
+  private func complete(_ draft: FindingBuilder.Draft) -> Finding {
+    var finding = draft.finding
+    finding.frames = draft.frames.numbers.keys.sorted().map { capture in
+      let numbers = Set(draft.frames.numbers[capture] ?? []).sorted()
+      return (deployment.captures[Int(capture)].name, numbers.map(UInt64.init))
+    }
+    finding.framesComplete = draft.frames.isComplete
+    // Examples first from where it shows.
+    let pointed = finding.frames.sorted { a, b in
+      let (x, y) = (isAt(finding.point, a.file), isAt(finding.point, b.file))
+      return x != y ? x : a.file < b.file
+    }
+    for (file, numbers) in pointed {
+      for number in numbers.prefix(finding.examples.isEmpty ? 5 : 2) where finding.examples.count < 10 {
+        finding.examples.append(FrameReference(file: file, frame: number))
+      }
+    }
+    // Where the translation itself was inferred, a contradiction does not say which side is right.
+    if run.survey.inferredNetworks, finding.severity == .error {
+      finding.severity = .warning
+      finding.certainty = .suspected
+      finding.message = "contradiction: " + finding.message + " (inferred from the captures; either side may be right)"
+    }
+    return finding
+  }
+
+  private func isAt(_ point: String?, _ file: String) -> Bool {
+    guard let point, let index = deployment.captures.firstIndex(where: { $0.name == file }) else { return false }
+    return run.survey.plan.points.indices.contains {
+      run.survey.plan.points[$0].captures.contains(index) && judge.topology.name(ofPoint: $0) == point
+    }
+  }
+
+  /// The capture family: what the captures themselves could not show.
+  private func noteFindings() -> [Finding] {
+    var list: [Finding] = []
+    for (index, outcome) in captures.enumerated() where outcome.isTruncated {
+      var finding = Finding(
+        rule: "capture-truncated", severity: .info,
+        message: "\(outcome.error ?? deployment.captures[index].name); all frames before it were read")
+      finding.host = deployment.hosts[deployment.captures[index].host].name
+      list.append(finding)
+    }
+    for host in deployment.hosts.indices {
+      let missed = judge.sendingMissed[host]
+      let seen = judge.sendingSeen[host]
+      if missed > 0 {
+        let share = Double(missed) * 100 / Double(missed + seen)
+        let rounded = (share * 10).rounded() / 10
+        var finding = Finding(
+          rule: "capture-gap", severity: .info,
+          message: "the tunnel capture of \(deployment.hosts[host].name) lacks \(missed) of \(missed + seen) frames "
+            + "that were seen both before and beyond it (\(rounded) %)")
+        finding.host = deployment.hosts[host].name
+        finding.count = missed
+        finding.observed = [("captureLossPercent", .text("\(rounded)"))]
+        list.append(finding)
+      }
+      if let gap = uncovered(host) { list.append(gap) }
+    }
+    let unknown = judge.counts.unjudgedReasons["direction unknown"] ?? 0
+    if unknown > 0 {
+      var finding = Finding(
+        rule: "direction-unknown", severity: .info,
+        message: "of \(unknown) trajectories it is not known whether they came from the guest or went to it")
+      finding.count = unknown
+      finding.next = ["capture a second point of the port (tap and qvo), or with direction (tcpdump -Q, -i any)"]
+      list.append(finding)
+    }
+    return list
+  }
+
+  private func uncovered(_ host: Int) -> Finding? {
+    let name = deployment.hosts[host].name
+    let ports = judge.topology.portsOn[host].values.flatMap { $0 }
+    guard !ports.isEmpty, deployment.captures.contains(where: { $0.host == host }) else { return nil }
+    var missing: [String] = []
+    if !judge.topology.hostHasTunnelPoint[host] { missing.append("its tunnel interface") }
+    let bare = ports.filter { !judge.topology.portIsCaptured[$0] && deployment.ports[$0].active }
+    if !bare.isEmpty {
+      let names = bare.map { deployment.ports[$0].name }.sorted()
+      missing.append("\(names.count == 1 ? "port" : "ports") \(names.prefix(8).joined(separator: ", "))")
+    }
+    guard !missing.isEmpty else { return nil }
+    var finding = Finding(
+      rule: "point-not-covered", severity: .info,
+      message: "\(name): no capture of \(missing.joined(separator: " nor of "))")
+    finding.host = name
+    return finding
+  }
+
+  // MARK: Coverage
+
+  private func coverage() -> [CoverageRow] {
+    var rows: [CoverageRow] = []
+    for (number, network) in deployment.networks.enumerated() where network.isOverlay {
+      for (index, host) in deployment.hosts.enumerated() {
+        let cell = judge.cell(Int32(index), Int32(number))
+        let has = judge.topology.portsOn[index][number] != nil
+        guard has || judge.out[cell] > 0 || judge.in[cell] > 0 || judge.inWrong[cell] > 0 else { continue }
+        var row = CoverageRow(
+          host: host.name, network: network.name, localVLAN: host.localVLANs[number], vni: network.segmentationID)
+        row.out = judge.out[cell]
+        row.in = judge.in[cell]
+        row.outWrong = judge.outWrong[cell]
+        row.inWrong = judge.inWrong[cell]
+        row.expected = has
+        rows.append(row)
+      }
+    }
+    return rows
+  }
+
+  private func captureSummaries() -> [CaptureSummary] {
+    deployment.captures.enumerated().map { index, source in
+      var summary = CaptureSummary(file: source.name, host: deployment.hosts[source.host].name)
+      let points = run.survey.plan.points.filter { $0.captures.contains(index) }
+      summary.interfaces = points.map(\.interface)
+      var kinds: [String] = []
+      for point in points where !kinds.contains(point.kind.rawValue) { kinds.append(point.kind.rawValue) }
+      summary.kinds = kinds
+      summary.frames = captures[index].counts.frames
+      summary.first = captures[index].counts.first
+      summary.last = captures[index].counts.last
+      summary.snapLength = captures[index].snapLength
+      summary.cut = captures[index].counts.cut
+      summary.error = captures[index].error
+      return summary
+    }
+  }
+
+  // MARK: Verdict
+
+  private func settleVerdict(_ report: inout Report) {
+    if report.findings.contains(where: { $0.severity >= run.demands.failOn }) {
+      report.verdict = .fail
+      return
+    }
+    let judged = judge.counts.total - judge.counts.unjudged
+    if report.framesRead == 0 {
+      report.reasons.append("the captures hold no frames")
+    } else if judged == 0 {
+      report.reasons.append(
+        "no trajectory could be judged: no frame was seen at two points (capture a port's tap or qvo and the "
+          + "tunnel interface of its host, or the tunnel interfaces of two hosts, over the same time)")
+    }
+    for demand in run.demands.require {
+      let row = report.coverage.first { "\($0.host)/\($0.network)" == demand }
+      if row == nil {
+        report.reasons.append("required cell \(demand) is not in this deployment")
+      } else if let row, row.out + row.in == 0 {
+        report.reasons.append("required cell \(demand) was not exercised")
+      }
+    }
+    for finding in report.findings where finding.certainty == .suspected && finding.severity == .warning {
+      report.reasons.append("suspected, not settled: \(finding.message)")
+    }
+    for error in report.inputErrors { report.reasons.append("evidence is missing: \(error)") }
+    if !report.reasons.isEmpty { report.verdict = .inconclusive }
+  }
+}

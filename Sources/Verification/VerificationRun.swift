@@ -1,0 +1,97 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// One run of judging: takes groups of equal frames as they settle, and ends in a report.
+public struct VerificationRun: Sendable {
+  /// What the caller asks of the verdict.
+  public struct Demands: Sendable {
+    public var failOn = Severity.error
+    /// `HOST/NETWORK` cells that must be exercised.
+    public var require: [String] = []
+    public init() {}
+  }
+
+  let survey: SurveyResult
+  let installed: InstalledView
+  let demands: Demands
+  var judge: Judge
+
+  public init(_ survey: SurveyResult, demands: Demands) {
+    self.survey = survey
+    self.demands = demands
+    installed = InstalledView(survey.deployment)
+    let topology = Topology(survey.deployment, survey.plan)
+    var unmapped: Set<UInt64> = []
+    for host in survey.deployment.hosts.indices where installed.hasFlows[host] {
+      for network in survey.deployment.networks where network.isOverlay {
+        guard let vni = network.segmentationID, let entry = installed.inbound(host: host, vni: vni), entry.vlan == nil
+        else { continue }
+        unmapped.insert(UInt64(host) << 32 | UInt64(vni))
+      }
+    }
+    judge = Judge(topology, tunnelPortOfHost: survey.tunnelPorts(), unmapped: unmapped)
+  }
+
+  /// Tells that a point's captures cover the time from `first`, and to `last` once they have ended.
+  public mutating func setSpan(point: Int, first: Int64, last: Int64) {
+    judge.spans[point].first = min(judge.spans[point].first, first)
+    judge.spans[point].last = max(judge.spans[point].last, last)
+  }
+
+  /// A capture of the point has ended; `last` is the latest time that any of its captures reached.
+  public mutating func endSpan(point: Int, last: Int64) { judge.spans[point].last = last }
+
+  public mutating func add(_ group: [Observation]) { judge.judge(group) }
+
+  /// The points and frames that the run knows, for followers of single paths.
+  public var topology: Topology { judge.topology }
+
+  /// Makes the report. `captures` says how each capture file was read.
+  public func finish(_ captures: [CaptureOutcome]) -> Report {
+    ReportBuilder(run: self, captures: captures).report()
+  }
+}
+
+/// How one capture file was read.
+public struct CaptureOutcome: Sendable {
+  public var counts: CaptureCounts
+  public var unknown: VTEPTable
+  public var anomalies: [EncapsulationAnomaly]
+  /// Why reading ended early, with file, offset and reason.
+  public var error: String?
+  /// The file only ends within a record.
+  public var isTruncated: Bool
+  public var snapLength: UInt32
+
+  public init(
+    counts: CaptureCounts, unknown: VTEPTable, anomalies: [EncapsulationAnomaly], error: String?, isTruncated: Bool,
+    snapLength: UInt32
+  ) {
+    self.counts = counts
+    self.unknown = unknown
+    self.anomalies = anomalies
+    self.error = error
+    self.isTruncated = isTruncated
+    self.snapLength = snapLength
+  }
+}
+
+extension SurveyResult {
+  /// The UDP port that each host's VXLAN tunnels use: as configured, else as its frames show.
+  func tunnelPorts() -> [UInt16?] {
+    var ports: [UInt16?] = deployment.hosts.indices.map { host in
+      let configured = Set(deployment.tunnels(of: host).filter { $0.kind == .vxlan }.map(\.destinationPort))
+      return configured.count == 1 ? configured.first : nil
+    }
+    var sent: [Int: [UInt16: Int]] = [:]
+    for seen in sample where seen.tunnelPort != 0 && seen.direction == .out {
+      sent[plan.points[Int(seen.point)].host, default: [:]][seen.tunnelPort, default: 0] += 1
+    }
+    for (host, counts) in sent where ports[host] == nil && deployment.tunnels(of: host).isEmpty && counts.count == 1 {
+      ports[host] = counts.keys.first
+    }
+    return ports
+  }
+}
