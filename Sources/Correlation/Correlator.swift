@@ -88,7 +88,7 @@ public struct Correlator: ~Copyable, Sendable {
   }
 
   /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time.
-  public mutating func close(before watermark: Int64, _ body: (inout [Observation]) -> Void) {
+  public mutating func close(before watermark: Int64, _ body: ([Observation]) -> Void) {
     var budget = queueCount
     while budget > 0 {
       budget -= 1
@@ -114,7 +114,7 @@ public struct Correlator: ~Copyable, Sendable {
   }
 
   /// Hands on all that is left.
-  public mutating func finish(_ body: (inout [Observation]) -> Void) {
+  public mutating func finish(_ body: ([Observation]) -> Void) {
     close(before: .max, body)
   }
 
@@ -159,25 +159,25 @@ public struct Correlator: ~Copyable, Sendable {
   }
 
   /// Hands on `scratch`, in pieces where files that were out of order joined what lies far apart.
-  private mutating func handOn(_ body: (inout [Observation]) -> Void) {
+  private mutating func handOn(_ body: ([Observation]) -> Void) {
     guard let first = scratch.first, let last = scratch.last else { return }
     if last.time &- first.time <= gap {
-      body(&scratch)
+      body(scratch)
       return
     }
     var piece: [Observation] = []
     for observation in scratch {
       if let before = piece.last, observation.time &- before.time > gap {
-        body(&piece)
+        body(piece)
         piece.removeAll(keepingCapacity: true)
       }
       piece.append(observation)
     }
-    body(&piece)
+    body(piece)
   }
 
   /// Hands on the settled part of a group that never pauses, up to its largest gap, and keeps the rest.
-  private mutating func cut(_ index: UInt32, watermark: Int64, _ body: (inout [Observation]) -> Void) {
+  private mutating func cut(_ index: UInt32, watermark: Int64, _ body: ([Observation]) -> Void) {
     collect(groups[Int(index)])
     var best = 0
     var widest: Int64 = -1
@@ -191,7 +191,7 @@ public struct Correlator: ~Copyable, Sendable {
     if best == 0 { best = scratch.count / 2 }
     let rest = Array(scratch[best...])
     scratch.removeSubrange(best...)
-    body(&scratch)
+    body(scratch)
     var group = groups[Int(index)]
     group.head = Correlator.nothing
     group.tail = Correlator.nothing

@@ -43,12 +43,16 @@ struct CaptureStream: ~Copyable {
       close()
       return
     }
+    if let last = batch.frames.last { bytesRead &+= UInt64(last.start + last.capturedLength) }
     let interfaces = reader?.interfaces ?? []
     if snapLength == 0 { snapLength = interfaces.first?.snapLength ?? 0 }
     builder.add(
       batch, interfaces: interfaces, host: source.host, direction: source.direction, to: &observations)
     if let last = builder.counts.last { reached = max(reached, last &- builder.plan.clockOffsets[source.host]) }
   }
+
+  /// Bytes of frames read so far, with their record headers.
+  private(set) var bytesRead: UInt64 = 0
 
   private mutating func close() {
     isOpen = false
@@ -77,8 +81,7 @@ struct Replay: ~Copyable {
 
   /// Runs to the end of all captures.
   static func run(
-    _ survey: SurveyResult, progress: ((UInt64) -> Void)?, span: (_ point: Int, _ first: Int64, _ last: Int64) -> Void,
-    group: (inout [Observation]) -> Void
+    _ survey: SurveyResult, progress: ((_ bytes: UInt64, _ frames: UInt64) -> Void)?, run: inout VerificationRun
   ) -> [CaptureOutcome] {
     var streams: [Box] = []
     for index in survey.deployment.captures.indices { streams.append(Box(CaptureStream(index, survey))) }
@@ -90,7 +93,7 @@ struct Replay: ~Copyable {
       correlator.add(observations)
       observations.removeAll(keepingCapacity: true)
     }
-    tellSpans(streams, span)
+    tellSpans(streams, &run)
     while let next = furthestBehind(streams) {
       let stream = streams[next]
       let before = stream.value.builder.counts.frames
@@ -98,12 +101,12 @@ struct Replay: ~Copyable {
       frames &+= stream.value.builder.counts.frames - before
       correlator.add(observations)
       observations.removeAll(keepingCapacity: true)
-      if !stream.value.isOpen { tellSpans(streams, span) }
+      if !stream.value.isOpen { tellSpans(streams, &run) }
       let watermark = streams.reduce(Int64.max) { $1.value.isOpen ? min($0, $1.value.reached) : $0 }
-      correlator.close(before: watermark == .max ? .max : watermark &- disorder, group)
-      progress?(frames)
+      if watermark > .min + disorder * 2 { correlator.close(before: watermark &- disorder) { run.add($0) } }
+      progress?(streams.reduce(0) { $0 &+ $1.value.bytesRead }, frames)
     }
-    correlator.finish(group)
+    correlator.finish { run.add($0) }
     return streams.map { $0.value.outcome }
   }
 
@@ -117,7 +120,7 @@ struct Replay: ~Copyable {
     return best
   }
 
-  private static func tellSpans(_ streams: [Box], _ span: (Int, Int64, Int64) -> Void) {
+  private static func tellSpans(_ streams: [Box], _ run: inout VerificationRun) {
     var spans: [Int: (Int64, Int64)] = [:]
     for stream in streams {
       guard let first = stream.value.first else { continue }
@@ -127,7 +130,7 @@ struct Replay: ~Copyable {
         spans[point] = (min(known.0, first), max(known.1, last))
       }
     }
-    for (point, times) in spans { span(point, times.0, times.1) }
+    for (point, times) in spans { run.setSpan(point: point, first: times.0, last: times.1) }
   }
 
   /// A capture stream that lies in an array.

@@ -1,3 +1,5 @@
+import Deployment
+import Observations
 import Verification
 
 /// What `verify` and `path` are asked to do.
@@ -40,5 +42,54 @@ public struct Progress: Sendable {
 public func verify(
   _ options: VerifyOptions, progress: (@Sendable (Progress) -> Void)? = nil
 ) throws(JobError) -> Report {
-  throw JobError("verification is not built into this version")
+  let survey = try prepare(options)
+  var run = VerificationRun(survey, demands: options.demands)
+  return replay(survey, &run, options, progress)
+}
+
+/// Loads a bundle and surveys its captures.
+func prepare(_ options: VerifyOptions) throws(JobError) -> SurveyResult {
+  let deployment = try load(options)
+  guard !deployment.captures.isEmpty else {
+    throw JobError("\(options.paths.joined(separator: ", ")): no capture file found")
+  }
+  return survey(deployment, seed: UInt64.random(in: .min ... .max))
+}
+
+private func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
+  do throws(BundleError) {
+    if options.paths.count == 1, isDirectory(options.paths[0]) {
+      return try loadBundle(path: options.paths[0], manifest: options.manifest)
+    }
+    return try loadFiles(options.paths, manifest: options.manifest)
+  } catch {
+    throw JobError("\(error)")
+  }
+}
+
+/// Replays all captures through a run and makes its report.
+func replay(
+  _ survey: SurveyResult, _ run: inout VerificationRun, _ options: VerifyOptions,
+  _ progress: (@Sendable (Progress) -> Void)?
+) -> Report {
+  let total = survey.deployment.captures.reduce(UInt64(0)) { $0 &+ fileSize($1.path) }
+  let outcomes = Replay.run(
+    survey,
+    progress: progress.map { tell in
+      { read, frames in
+        tell(Progress(bytesRead: read, bytesTotal: total, frames: frames, stage: "reading"))
+      }
+    }, run: &run)
+  var report = run.finish(outcomes)
+  report.bundle = options.paths.joined(separator: " ")
+  return report
+}
+
+extension VerifyOptions {
+  var demands: VerificationRun.Demands {
+    var demands = VerificationRun.Demands()
+    demands.failOn = failOn
+    demands.require = require
+    return demands
+  }
 }

@@ -45,10 +45,21 @@ public struct Observation: Sendable, BitwiseCopyable {
   public var tunnelPort: UInt16
   /// VID of the outermost tag on the (inner) frame.
   public var vid: UInt16
+  /// Hash of the address that ARP or neighbour discovery asks or tells about; 0 for other frames.
+  public var target: UInt32
   /// Length of the (inner) frame on the wire, in bytes.
   public var length: UInt32
   public var tagCount: UInt8
   public var direction: Direction
   public var basis: Basis
   public var frameClass: Class
+}
+
+extension IPAddress {
+  /// A 32-bit hash, never 0 for an address; the same in every run.
+  public var shortHash: UInt32 {
+    guard family != .none else { return 0 }
+    let product = (low ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: high ^ 0xa076_1d64_78bd_642f)
+    return UInt32(truncatingIfNeeded: product.high ^ product.low) | 1
+  }
 }

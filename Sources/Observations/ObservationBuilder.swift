@@ -281,9 +281,18 @@ public struct ObservationBuilder: Sendable {
         frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(capture), point: UInt16(point),
         vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
         tunnelPort: isTunnel ? frame.outer.destinationPort : 0,
-        vid: headers.tags.count > 0 ? headers.tags[0].vid : 0,
+        vid: headers.tags.count > 0 ? headers.tags[0].vid : 0, target: target(headers),
         length: UInt32(truncatingIfNeeded: record.wireLength) &- headers.start,
         tagCount: headers.tags.count, direction: direction, basis: basis, frameClass: frameClass(headers)))
+  }
+}
+
+/// Hash of the address that a frame of ARP or neighbour discovery is about.
+func target(_ headers: FrameHeaders) -> UInt32 {
+  switch headers.network {
+  case .arp: headers.destinationAddress.shortHash
+  case .ipv6 where headers.transport == .icmpv6: headers.neighborTarget.shortHash
+  default: 0
   }
 }
 

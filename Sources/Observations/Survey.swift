@@ -192,6 +192,7 @@ struct Survey {
     for capture in result.deployment.captures.indices {
       var seen: [(point: Int, from: IPAddress, to: IPAddress)] = []
       var least = leastDepth
+      var addresses = addressesOfMAC
       let route = result.plan.routes[capture]
       let plan = result.plan
       sample(capture) { batch, interfaces in
@@ -210,6 +211,7 @@ struct Survey {
             }
           guard let point else { continue }
           let kind = plan.points[point].kind
+          learnAddress(&addresses, frame)
           let opened = (kind == .tunnel || kind == .unknown) && frame.tunnel.kind != .none && frame.hasInner
           if opened { seen.append((point, frame.outer.sourceAddress, frame.outer.destinationAddress)) }
           if record.capturedLength < record.wireLength {
@@ -219,6 +221,7 @@ struct Survey {
         }
       }
       leastDepth = least
+      addressesOfMAC = addresses
       for (point, from, to) in seen {
         tunnelFrames[point] += 1
         tunnelEnds[point][from, default: 0] += 1
@@ -229,6 +232,33 @@ struct Survey {
     // An interface of no known kind that carries tunnels is where the host meets the underlay.
     for (index, point) in result.plan.points.enumerated() where point.kind == .unknown && tunnelFrames[index] > 0 {
       result.plan.points[index].kind = .tunnel
+    }
+  }
+
+  /// Whose address is whose, from ARP: the sender speaks of itself.
+  private var addressesOfMAC: [MACAddress: Set<IPAddress>] = [:]
+
+  private func learnAddress(_ known: inout [MACAddress: Set<IPAddress>], _ frame: DecodedFrame) {
+    let headers = frame.tunnel.kind != .none && frame.hasInner ? frame.inner : frame.outer
+    let (mac, address): (MACAddress, IPAddress)
+    if headers.network == .arp, headers.etherType == 0x0806 {
+      (mac, address) = (headers.arpSenderMAC, headers.sourceAddress)
+    } else if headers.transport == .icmpv6, headers.icmpType == 136 {
+      (mac, address) = (headers.source, headers.neighborTarget)
+    } else {
+      return
+    }
+    guard address.family != .none, address.low != 0 else { return }
+    // Bounded: an attacker may announce any number.
+    guard known.count < 65_536 || known[mac] != nil, (known[mac]?.count ?? 0) < 16 else { return }
+    known[mac, default: []].insert(address)
+  }
+
+  /// Gives ports whose addresses no source names those that their MACs announced.
+  private mutating func nameAddresses() {
+    for index in result.deployment.ports.indices where result.deployment.ports[index].addresses.isEmpty {
+      let seen = result.deployment.ports[index].macs.flatMap { addressesOfMAC[$0] ?? [] }
+      result.deployment.ports[index].addresses = Set(seen).sorted()
     }
   }
 
@@ -396,6 +426,7 @@ struct Survey {
 
   /// Networks of ports that no source names: by the VNI under which their frames travel.
   mutating func inferNetworks() {
+    defer { nameAddresses() }
     let unknown = Set(result.deployment.ports.indices.filter { result.deployment.ports[$0].network == nil })
     if result.deployment.networks.isEmpty { result.inferredNetworks = true }
     guard !unknown.isEmpty || result.inferredNetworks else { return }

@@ -381,7 +381,6 @@ struct Judge: Sendable {
   private mutating func judgeDelivery(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let delivery = resolver.passages[at]
     guard delivery.basis != .none else { return false }
-    let index = Int(delivery.last)
     var fault = false
     if delivery.fromTunnel >= 0 {
       let arrival = resolver.tunnels[Int(delivery.fromTunnel)]

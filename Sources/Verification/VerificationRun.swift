@@ -34,16 +34,24 @@ public struct VerificationRun: Sendable {
     judge = Judge(topology, tunnelPortOfHost: survey.tunnelPorts(), unmapped: unmapped)
   }
 
-  /// Tells that a point's captures cover the time from `first`, and to `last` once they have ended.
+  /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read.
   public mutating func setSpan(point: Int, first: Int64, last: Int64) {
-    judge.spans[point].first = min(judge.spans[point].first, first)
-    judge.spans[point].last = max(judge.spans[point].last, last)
+    judge.spans[point] = LiveSpan(first: first, last: last)
   }
 
-  /// A capture of the point has ended; `last` is the latest time that any of its captures reached.
-  public mutating func endSpan(point: Int, last: Int64) { judge.spans[point].last = last }
+  public mutating func add(_ group: [Observation]) {
+    judge.judge(group)
+    follower?.note(group, judge.resolver)
+  }
 
-  public mutating func add(_ group: [Observation]) { judge.judge(group) }
+  /// Follows the frames between two ports as well.
+  public var follower: PathFollower?
+
+  /// The path of what was followed, explained by the run's report.
+  public func pathReport(_ report: Report) -> PathReport {
+    guard let follower else { return PathReport(conclusion: "no path was followed") }
+    return PathReportBuilder(follower: follower, topology: judge.topology, report: report).build()
+  }
 
   /// The points and frames that the run knows, for followers of single paths.
   public var topology: Topology { judge.topology }
