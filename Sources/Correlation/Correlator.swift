@@ -19,8 +19,6 @@ public struct Correlator: ~Copyable, Sendable {
     var head: UInt32
     var tail: UInt32
     var count: UInt32
-    /// Found in the table under its digest; a later group may have taken its place.
-    var open: Bool
   }
   private struct Node: BitwiseCopyable {
     var observation: Observation
@@ -66,12 +64,6 @@ public struct Correlator: ~Copyable, Sendable {
     while keys[at] != 0 {
       if keys[at] == observation.digest {
         let group = Int(values[at])
-        // Far from what the group holds: the same bytes sent again.
-        if observation.time > groups[group].last &+ gap {
-          groups[group].open = false
-          values[at] = newGroup(observation, node)
-          return
-        }
         nodes[Int(groups[group].tail)].next = node
         groups[group].tail = node
         groups[group].count &+= 1
@@ -89,27 +81,24 @@ public struct Correlator: ~Copyable, Sendable {
 
   /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time.
   public mutating func close(before watermark: Int64, _ body: ([Observation]) -> Void) {
+    let settled = watermark &- gap
     var budget = queueCount
     while budget > 0 {
       budget -= 1
       let index = queue[queueHead]
-      let group = groups[Int(index)]
-      if group.last > watermark &- gap {
-        let oversize = group.count > UInt32(largest) || group.first < watermark &- longest
-        // The queue is in order of making; behind a young group all are young, but for the long-lived.
-        guard oversize || group.first <= watermark &- gap else { return }
-        queueHead = (queueHead + 1) & (queue.count - 1)
-        queueCount -= 1
-        if oversize { cut(index, watermark: watermark, body) }
-        enqueue(index)
-        continue
-      }
+      // The queue is in order of making, and what is put back is young: behind a young group all are.
+      guard groups[Int(index)].first <= settled else { return }
       queueHead = (queueHead + 1) & (queue.count - 1)
       queueCount -= 1
-      collect(group)
-      if group.open { remove(group.digest) }
-      freeGroups.append(index)
-      handOn(body)
+      collect(groups[Int(index)])
+      let kept = handOn(settled: settled, watermark: watermark, body)
+      if kept == scratch.count {
+        remove(groups[Int(index)].digest)
+        freeGroups.append(index)
+      } else {
+        keep(from: kept, in: index)
+        enqueue(index)
+      }
     }
   }
 
@@ -158,48 +147,55 @@ public struct Correlator: ~Copyable, Sendable {
     return a.frame < b.frame
   }
 
-  /// Hands on `scratch`, in pieces where files that were out of order joined what lies far apart.
-  private mutating func handOn(_ body: ([Observation]) -> Void) {
-    guard let first = scratch.first, let last = scratch.last else { return }
-    if last.time &- first.time <= gap {
+  /// Hands on `scratch` in pieces that lie further apart than `gap`: the same bytes sent again. Returns where
+  /// the piece begins that may still grow.
+  private mutating func handOn(settled: Int64, watermark: Int64, _ body: ([Observation]) -> Void) -> Int {
+    guard let first = scratch.first, let last = scratch.last else { return 0 }
+    if last.time <= settled, last.time &- first.time <= gap {
       body(scratch)
-      return
+      return scratch.count
     }
-    var piece: [Observation] = []
-    for observation in scratch {
-      if let before = piece.last, observation.time &- before.time > gap {
-        body(piece)
-        piece.removeAll(keepingCapacity: true)
-      }
-      piece.append(observation)
+    var start = 0
+    for end in 1...scratch.count {
+      let isOver = end == scratch.count
+      guard isOver ? last.time <= settled : scratch[end].time &- scratch[end - 1].time > gap else { continue }
+      guard scratch[end - 1].time <= settled else { break }
+      body(Array(scratch[start..<end]))
+      start = end
     }
-    body(piece)
+    guard start < scratch.count else { return start }
+    // A frame that is repeated without a pause never settles: cut it where the pause is longest.
+    let isLong = scratch[start].time < watermark &- longest || scratch.count - start > largest
+    guard isLong, let cut = widestGap(from: start, before: settled) else { return start }
+    body(Array(scratch[start..<cut]))
+    return cut
   }
 
-  /// Hands on the settled part of a group that never pauses, up to its largest gap, and keeps the rest.
-  private mutating func cut(_ index: UInt32, watermark: Int64, _ body: ([Observation]) -> Void) {
-    collect(groups[Int(index)])
-    var best = 0
+  private func widestGap(from start: Int, before limit: Int64) -> Int? {
+    var best: Int?
     var widest: Int64 = -1
-    for i in 1..<max(1, scratch.count) where scratch[i].time <= watermark {
-      let width = scratch[i].time &- scratch[i - 1].time
+    var at = start + 1
+    while at < scratch.count, scratch[at].time <= limit {
+      let width = scratch[at].time &- scratch[at - 1].time
       if width >= widest {
         widest = width
-        best = i
+        best = at
       }
+      at += 1
     }
-    if best == 0 { best = scratch.count / 2 }
-    let rest = Array(scratch[best...])
-    scratch.removeSubrange(best...)
-    body(scratch)
+    return best
+  }
+
+  /// Puts back the rest of `scratch` as what the group holds.
+  private mutating func keep(from start: Int, in index: UInt32) {
     var group = groups[Int(index)]
     group.head = Correlator.nothing
     group.tail = Correlator.nothing
     group.count = 0
-    group.first = rest.first?.time ?? watermark
-    group.last = rest.last?.time ?? watermark
-    for observation in rest {
-      let node = newNode(observation)
+    group.first = scratch[start].time
+    group.last = scratch[scratch.count - 1].time
+    for at in start..<scratch.count {
+      let node = newNode(scratch[at])
       if group.head == Correlator.nothing { group.head = node } else { nodes[Int(group.tail)].next = node }
       group.tail = node
       group.count += 1
@@ -220,8 +216,7 @@ public struct Correlator: ~Copyable, Sendable {
 
   private mutating func newGroup(_ observation: Observation, _ node: UInt32) -> UInt32 {
     let group = Group(
-      digest: observation.digest, first: observation.time, last: observation.time, head: node, tail: node, count: 1,
-      open: true)
+      digest: observation.digest, first: observation.time, last: observation.time, head: node, tail: node, count: 1)
     let index: UInt32
     if let free = freeGroups.popLast() {
       groups[Int(free)] = group

@@ -59,7 +59,7 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> SurveyResult {
 private func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
   do throws(BundleError) {
     if options.paths.count == 1, isDirectory(options.paths[0]) {
-      return try loadBundle(path: options.paths[0], manifest: options.manifest)
+      return try loadBundle(path: options.paths[0])
     }
     return try loadFiles(options.paths, manifest: options.manifest)
   } catch {

@@ -504,7 +504,13 @@ struct FindingBuilder {
   private func parent(of key: FaultKey, _ index: Int) -> Int? {
     switch key.fault {
     case .wrongVNI:
-      return tagDrafts[key.port]
+      if let tagged = tagDrafts[key.port] { return tagged }
+      // What arrives on the wrong VLAN is learned there: answers then leave in the lane it came from.
+      let lane = topology.networkOfVNI[key.observed] ?? -1
+      return drafts.indices.first {
+        guard let other = drafts[$0].key, other.fault == .wrongLocalVLAN, lane >= 0 else { return false }
+        return other.host == key.host && other.network == lane && other.observed == UInt32(bitPattern: key.network)
+      }
     case .crossNetworkDelivery:
       if let tagged = tagDrafts[key.port] { return tagged }
       if key.via == nil, let tagged = tagDrafts[Int32(truncatingIfNeeded: key.detail)] { return tagged }
