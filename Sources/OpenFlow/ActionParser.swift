@@ -22,7 +22,13 @@ struct ActionParser {
         break
       }
       let start = cursor.position
-      if let action = try action() { actions.append(action) }
+      if cursor.take("apply_actions(") {
+        // What is applied at once is applied as if it stood here.
+        actions += try list()
+        try cursor.expect(")")
+      } else if let action = try action() {
+        actions.append(action)
+      }
       if let next = cursor.peek, next != UInt8(ascii: ","), next != UInt8(ascii: " "), next != UInt8(ascii: ")") {
         throw cursor.failure("unexpected text after '\(cursor.string(start, min(cursor.position, start + 40)))'")
       }
@@ -139,7 +145,7 @@ struct ActionParser {
       let learn = try LearnParser.parse(&cursor)
       return .learn(learn)
     case "ct": return .conntrack(try conntrack())
-    case "clone", "apply_actions", "write_actions":
+    case "clone", "write_actions":
       let actions = try list()
       try cursor.expect(")")
       return name == "write_actions" ? .writeActions(actions) : .clone(actions)

@@ -107,6 +107,24 @@ enum FieldNames {
     return table
   }()
 
+  /// The names under which Open vSwitch prints each field: short in matches, long in `load` and `move`.
+  static let printed: [Field: (short: String, long: String)] = {
+    var result: [Field: (short: String, long: String)] = [:]
+    for (name, spelling) in table.sorted(by: { $0.key < $1.key }) where spelling.shift == 0 {
+      let isLong = name.hasPrefix("NXM_") || name.hasPrefix("OXM_")
+      var names = result[spelling.field] ?? ("", "")
+      // Of several names the one that current releases print: NXM before OXM, `dl_` and `nw_` before `eth_`
+      // and `ip_`.
+      if isLong {
+        if names.long.isEmpty || !names.long.hasPrefix("NXM_") { names.long = name }
+      } else if names.short.isEmpty || name.hasPrefix("dl_") || name.hasPrefix("nw_") || name.hasPrefix("tp_") {
+        names.short = name
+      }
+      result[spelling.field] = names
+    }
+    return result
+  }()
+
   private static func addRegisters(to table: inout [String: FieldSpelling]) {
     for index in UInt8(0)..<16 {
       guard let field = Field.register(index) else { continue }
@@ -135,4 +153,14 @@ enum FieldNames {
   static let connectionStates = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"]
   static let tcpFlags = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns"]
   static let tunnelFlags = ["oam"]
+}
+
+extension Field {
+  /// The name in matches: `dl_dst`.
+  public var name: String { FieldNames.printed[self]?.short ?? "\(self)" }
+  /// The name in `load` and `move`: `NXM_OF_ETH_DST`.
+  public var longName: String {
+    guard let long = FieldNames.printed[self]?.long, !long.isEmpty else { return name }
+    return long
+  }
 }

@@ -107,7 +107,7 @@ struct ActionTests {
       [.clone([.set(.tunnelID, value: 1, mask: tunnelBits), .output(.number(2))]), .output(.number(3))]
     ),
     ("clear_actions,write_actions(output:2,drop)", [.clearActions, .writeActions([.output(.number(2))])]),
-    ("apply_actions(output:2)", [.clone([.output(.number(2))])]),
+    ("apply_actions(output:2),output:3", [.output(.number(2)), .output(.number(3))]),
     ("note:00.01.02.00.00.00,output:1", [.inert("note:00.01.02.00.00.00"), .output(.number(1))]),
     ("set_queue:3,pop_queue", [.inert("set_queue:3"), .inert("pop_queue")]),
     ("fin_timeout(idle_timeout=5)", [.inert("fin_timeout(idle_timeout=5)")]),

@@ -1,0 +1,207 @@
+import OpenFlow
+import Wire
+
+/// NORMAL: a learning switch with VLANs (`xlate_normal` in ofproto/ofproto-dpif-xlate.c).
+extension HostDatapath {
+  /// The two tags of a frame as NORMAL treats them; a VID of 0 is no VLAN.
+  struct VLANPair {
+    struct Entry {
+      var tpid: UInt16 = 0
+      var vid: UInt16 = 0
+      /// In its place in the TCI.
+      var priority: UInt16 = 0
+    }
+    var outer = Entry()
+    var inner = Entry()
+
+    init() {}
+
+    init(_ packet: Packet) {
+      guard packet.tag0.tci & Packet.present != 0 else { return }
+      outer = Entry(tpid: packet.tag0.tpid, vid: packet.tag0.vid, priority: packet.tag0.tci & 0xe000)
+      guard packet.tag1.tci & Packet.present != 0 else { return }
+      inner = Entry(tpid: packet.tag1.tpid, vid: packet.tag1.vid, priority: packet.tag1.tci & 0xe000)
+    }
+
+    /// Back into a packet: an entry without VID and priority is no tag.
+    func put(_ packet: inout Packet) {
+      packet.tag0 = VLANPair.tag(outer)
+      packet.tag1 = VLANPair.tag(inner)
+    }
+
+    private static func tag(_ entry: Entry) -> VLANTag {
+      let tci = entry.vid | entry.priority
+      if tci == 0 { return VLANTag(tpid: 0, tci: 0) }
+      return VLANTag(tpid: entry.tpid == 0 ? 0x8100 : entry.tpid, tci: tci | Packet.present)
+    }
+  }
+
+  func normal(
+    _ bridge: Int, _ packet: inout Packet, _ flow: FlowIndex, _ run: inout Run, _ choices: inout Choices
+  ) {
+    let runtime = bridges[bridge]
+    guard let inPort = runtime.portByNumber[packet.inPort], !runtime.ports[inPort].isMirrorOutput else {
+      run.note("dropped: no such input port, or one that is kept for a mirror")
+      return
+    }
+    let policy = runtime.ports[inPort].vlans
+    let received = VLANPair(packet)
+    guard policy.admits(received.outer.vid) else {
+      run.note("dropped: \(runtime.ports[inPort].name) does not take VLAN \(received.outer.vid)")
+      return
+    }
+    if packet.destination.isReservedBridgeGroup, !runtime.forwardsBPDU {
+      run.note("dropped: reserved multicast address")
+      return
+    }
+    let switched = policy.onInput(received)
+    let vlan = switched.outer.vid
+    if !packet.source.isGroup {
+      let key = BridgeRuntime.FDBKey(vlan: vlan, mac: packet.source.rawValue)
+      run.effects.append(.see(bridge: bridge, key, port: Int32(inPort)))
+    }
+    if runtime.mcastSnooping, packet.isSnooped {
+      run.doubt("which ports have joined the multicast group is not known", flow)
+      let before = packet.isUncertain
+      packet.isUncertain = true
+      flood(bridge, inPort, switched, packet, flow, &run, &choices)
+      packet.isUncertain = before
+      return
+    }
+    switch location(bridge, vlan, packet, run) {
+    case .port(let port, let isUncertain):
+      if isUncertain {
+        run.doubt("whether \(packet.destination) was learned is not known", flow)
+        if choices.choose(2) == 1 {
+          flood(bridge, inPort, switched, packet, flow, &run, &choices)
+          return
+        }
+      }
+      if port == inPort {
+        run.note("dropped: learned on the port it came from")
+      } else {
+        send(bridge, port, switched, packet, flow, &run, &choices)
+      }
+    case .unknown(let isCertain):
+      if isCertain {
+        flood(bridge, inPort, switched, packet, flow, &run, &choices)
+      } else {
+        // It may have been learned on any port: each of the copies may be the only one.
+        run.doubt("whether \(packet.destination) was learned is not known", flow)
+        var copy = packet
+        copy.isUncertain = true
+        flood(bridge, inPort, switched, copy, flow, &run, &choices)
+      }
+    }
+  }
+
+  private enum Location {
+    case port(Int, isUncertain: Bool)
+    case unknown(isCertain: Bool)
+  }
+
+  private func location(_ bridge: Int, _ vlan: UInt16, _ packet: Packet, _ run: Run) -> Location {
+    if packet.destination.isGroup { return .unknown(isCertain: true) }
+    let runtime = bridges[bridge]
+    let key = BridgeRuntime.FDBKey(vlan: vlan, mac: packet.destination.rawValue)
+    // What this frame itself taught on its way counts at once.
+    for effect in run.effects.reversed() {
+      if case .see(bridge, key, let port) = effect { return .port(Int(port), isUncertain: false) }
+    }
+    guard let record = runtime.fdb[key] else { return .unknown(isCertain: runtime.fdbIsComplete) }
+    if let seen = record.seen, run.now > seen.addingSaturating(runtime.macAging) {
+      return .unknown(isCertain: true)
+    }
+    return .port(Int(record.port), isUncertain: record.isUncertain)
+  }
+
+  private func flood(
+    _ bridge: Int, _ inPort: Int, _ pair: VLANPair, _ packet: Packet, _ flow: FlowIndex, _ run: inout Run,
+    _ choices: inout Choices
+  ) {
+    for port in bridges[bridge].floodOrder where port != inPort {
+      let state = bridges[bridge].ports[port]
+      if state.vlans.includes(pair), !state.isMirrorOutput {
+        send(bridge, port, pair, packet, flow, &run, &choices)
+      }
+    }
+  }
+
+  private func send(
+    _ bridge: Int, _ port: Int, _ pair: VLANPair, _ packet: Packet, _ flow: FlowIndex, _ run: inout Run,
+    _ choices: inout Choices
+  ) {
+    let state = bridges[bridge].ports[port]
+    guard let number = state.number else { return }
+    var copy = packet
+    state.vlans.onOutput(pair).put(&copy)
+    emit(number, bridge, flow, copy, &run, &choices)
+  }
+}
+
+extension Packet {
+  /// Multicast that IGMP snooping steers: IP, and not of the addresses that every host must hear.
+  var isSnooped: Bool {
+    guard destination.isGroup, !destination.isBroadcast, isIP else { return false }
+    if isIPv4 { return networkDestination >> 8 != 0xe00000 }
+    return networkDestination != UInt128(0xff02) << 112 | 1
+  }
+}
+
+extension VLANPolicy {
+  private func trunks(_ vid: UInt16) -> Bool {
+    if mode == .access { return false }
+    if trunks.isEmpty || trunks.contains(vid) { return true }
+    return (mode == .nativeTagged || mode == .nativeUntagged) && vid == tag
+  }
+
+  /// `input_vid_is_valid`.
+  func admits(_ vid: UInt16) -> Bool {
+    switch mode {
+    case .access: vid == 0
+    case .nativeTagged, .nativeUntagged: vid == 0 || trunks(vid)
+    case .trunk: trunks(vid)
+    case .dot1qTunnel: customerVLANs.isEmpty || customerVLANs.contains(vid)
+    }
+  }
+
+  /// `xvlan_input_translate`.
+  func onInput(_ received: HostDatapath.VLANPair) -> HostDatapath.VLANPair {
+    var pair = received
+    let tpid = received.outer.tpid == 0 ? 0x8100 : received.outer.tpid
+    switch mode {
+    case .access:
+      pair = HostDatapath.VLANPair()
+      pair.outer = .init(tpid: tpid, vid: tag, priority: received.outer.priority)
+    case .trunk: break
+    case .nativeTagged, .nativeUntagged:
+      if received.outer.vid == 0 { pair.outer = .init(tpid: tpid, vid: tag, priority: received.outer.priority) }
+    case .dot1qTunnel:
+      pair.inner = received.outer
+      pair.outer = .init(tpid: tunnelTPID, vid: tag, priority: 0)
+    }
+    return pair
+  }
+
+  /// `xbundle_includes_vlan`.
+  func includes(_ pair: HostDatapath.VLANPair) -> Bool {
+    switch mode {
+    case .access: pair.outer.vid == tag && pair.inner.vid == 0
+    case .trunk, .nativeTagged, .nativeUntagged: trunks(pair.outer.vid)
+    case .dot1qTunnel:
+      pair.outer.vid == tag && (customerVLANs.isEmpty || customerVLANs.contains(pair.inner.vid))
+    }
+  }
+
+  /// `xvlan_output_translate`.
+  func onOutput(_ pair: HostDatapath.VLANPair) -> HostDatapath.VLANPair {
+    var popped = HostDatapath.VLANPair()
+    popped.outer = pair.inner
+    switch mode {
+    case .access: return HostDatapath.VLANPair()
+    case .trunk, .nativeTagged: return pair
+    case .nativeUntagged: return pair.outer.vid == tag ? popped : pair
+    case .dot1qTunnel: return popped
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import OpenFlow
+import Wire
+
+/// What one passage through the pipeline did, with everything as indices; turned into an `Outcome` when all
+/// passages are done.
+struct Run {
+  struct Exit: Hashable {
+    var bridge: Int
+    var port: Int
+    var tunnelID: UInt64?
+    var remote = IPAddress.none
+    var tags = VLANTags()
+    var source = MACAddress.zero
+    var destination = MACAddress.zero
+    var isRewritten = false
+    var isUncertain = false
+    var outputFlow = FlowIndex.none
+    var tunnelIDFlow = FlowIndex.none
+    var vlanFlow = FlowIndex.none
+  }
+
+  struct Passage: Hashable {
+    var from: BridgeRuntime.Place
+    var to: BridgeRuntime.Place
+    var tags: VLANTags
+    var isUncertain: Bool
+    var outputFlow: FlowIndex
+    var vlanFlow: FlowIndex
+  }
+
+  struct Step {
+    var bridge: Int
+    var table: UInt8
+    var depth: Int
+    var flow: FlowIndex
+    var notes: [String] = []
+  }
+
+  struct Reason: Hashable {
+    var text: String
+    var flow: FlowIndex
+  }
+
+  enum Effect: Hashable {
+    case learn(bridge: Int, InstalledFlow)
+    case see(bridge: Int, BridgeRuntime.FDBKey, port: Int32)
+    case use(FlowIndex)
+  }
+
+  var now: Int64
+  var original: Packet
+  var wantsSteps: Bool
+  var exits: [Exit] = []
+  var passages: [Passage] = []
+  var steps: [Step] = []
+  var effects: [Effect] = []
+  var reasons: [Reason] = []
+  var lastFlow = FlowIndex.none
+  var wentToController = false
+
+  /// Resubmits to the same or an earlier table, nested; and all of them.
+  var depth = 0
+  var resubmits = 0
+  var level = 0
+  var actionSet: [Action] = []
+  var stack: [UInt128] = []
+  /// `exit`, a TTL that ran out: nothing more happens in this bridge.
+  var stopped = false
+  /// A limit was exceeded: Open vSwitch then drops the frame.
+  var failed = false
+
+  init(packet: Packet, now: Int64, wantsSteps: Bool) {
+    original = packet
+    self.now = now
+    self.wantsSteps = wantsSteps
+  }
+
+  mutating func note(_ text: @autoclosure () -> String) {
+    guard wantsSteps, !steps.isEmpty else { return }
+    steps[steps.count - 1].notes.append(text())
+  }
+
+  mutating func doubt(_ text: String, _ flow: FlowIndex) {
+    let reason = Reason(text: text, flow: flow)
+    if !reasons.contains(reason) { reasons.append(reason) }
+  }
+}
