@@ -39,7 +39,8 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
   public var direction: Observation.Direction
   /// Host of the far end; -1 where it is no host here.
   public var peer: Int32
-  /// `out`: the entry (index into `passages`) that it left from. -1 where none was seen.
+  /// The entry (index into `passages`) that it left from. -1 where none was seen. For `in`: where the sender's
+  /// own copy was seen, that one's entry.
   public var entry: Int32 = -1
   /// `in`: the sighting at the sender (index into `tunnels`). -1 where none was seen.
   public var sent: Int32 = -1
@@ -228,7 +229,35 @@ public struct TrajectoryResolver: Sendable {
         if best < 0 || copy.time <= arrival.time { best = Int32(truncatingIfNeeded: candidate) }
       }
       tunnels[at].sent = best
+      if best >= 0 {
+        tunnels[at].entry = tunnels[Int(best)].entry
+      } else if !topology.hostHasTunnelPoint[Int(arrival.peer)] {
+        tunnels[at].entry = uncapturedSender(of: at)
+      }
     }
+  }
+
+  /// The entry on a host whose tunnel point was not captured, for what arrived from there elsewhere.
+  private func uncapturedSender(of at: Int) -> Int32 {
+    let arrival = tunnels[at]
+    var best: Int32 = -1
+    var bestMatches = false
+    for candidate in passages.indices {
+      let passage = passages[candidate]
+      guard passage.direction == .fromGuest, passage.host == arrival.peer else { continue }
+      var taken = false
+      for other in 0..<at
+      where tunnels[other].direction == .in && tunnels[other].host == arrival.host
+        && tunnels[other].entry == Int32(truncatingIfNeeded: candidate)
+      {
+        taken = true
+      }
+      let matches = topology.vni(ofNetwork: Int(passage.network)) == arrival.vni
+      if taken || (best >= 0 && bestMatches && !matches) { continue }
+      best = Int32(truncatingIfNeeded: candidate)
+      bestMatches = matches
+    }
+    return best
   }
 
   private mutating func assignDeliveries(_ group: [Observation]) {

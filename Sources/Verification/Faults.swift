@@ -111,10 +111,10 @@ struct FaultRecord: Sendable {
 
 /// A class of frames that either pass a stretch of the path or vanish on it.
 struct StretchKey: Hashable, Sendable {
-  enum Stretch: UInt8, Sendable { case intoTunnel, underlay, toPort }
+  enum Stretch: UInt8, Sendable { case intoTunnel, underlay, toPort, betweenPorts }
   var stretch: Stretch
   var host: Int32
-  /// The far host of `underlay`.
+  /// The far host of `underlay` and `betweenPorts`.
   var peer: Int32 = -1
   var network: Int32
   var port: Int32 = -1

@@ -14,6 +14,9 @@ struct FindingBuilder {
   /// Port → its finding about a wrong tag.
   private var tagDrafts: [Int32: Int] = [:]
 
+  /// Draft of forged frames → in whose names they came.
+  private var forgedNames: [Int: [String]] = [:]
+
   init(judge: Judge, installed: InstalledView, survey: SurveyResult, captures: [CaptureOutcome]) {
     self.judge = judge
     self.installed = installed
@@ -39,6 +42,7 @@ struct FindingBuilder {
       add(key, record)
     }
     mergeHosts()
+    explainDeliveries()
     addStretches()
     addAnomalies()
     attach()
@@ -171,17 +175,16 @@ struct FindingBuilder {
           text: "no dumped flow sends VLAN \(tag) on this VNI: the dump is of another time, or the datapath differs")
       }
     }
-    soften(&draft, record)
+    soften(&draft, "capture the sending port (tap or qvo) to see where these frames entered")
     drafts.append(draft)
   }
 
-  /// What only the owner of a MAC tells, and no state explains, is a suspicion.
-  private func soften(_ draft: inout Draft, _ record: FaultRecord) {
-    if draft.finding.certainty == .likely {
-      draft.finding.severity = .warning
-      draft.finding.certainty = .suspected
-      draft.finding.next.append("capture the sending port (tap or qvo) to see where these frames entered")
-    }
+  /// What rests on weak evidence only, and no state explains, is a suspicion.
+  private func soften(_ draft: inout Draft, _ next: String) {
+    guard draft.finding.certainty == .likely else { return }
+    draft.finding.severity = .warning
+    draft.finding.certainty = .suspected
+    draft.finding.next.append(next)
   }
 
   private mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {
@@ -217,14 +220,15 @@ struct FindingBuilder {
       "\(hostName(key.host)) sends frames of \(networkName(key.network)) into the tunnel with its local "
       + "VLAN \(key.observed) still on them; hosts beyond it will not deliver them"
     var draft = draft(
-      key, record, rule: key.fault.rule, severity: record.weak == record.count ? .warning : .error, host: key.host,
-      network: key.network, message: message)
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     draft.finding.expected = [("innerVLAN", .text("none"))]
     draft.finding.observed = [("innerVLAN", .number(Int64(key.observed)))]
     if let flow = installed.unstripping(host: Int(key.host), vlan: UInt16(truncatingIfNeeded: key.observed)) {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append("ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table) on \(hostName(key.host))")
+      draft.finding.certainty = .proven
     }
+    soften(&draft, "collect ovs-vsctl show and the flows of br-tun, and capture the sending port")
     drafts.append(draft)
   }
 
@@ -317,16 +321,29 @@ struct FindingBuilder {
     // Without a second witness this may as well be a frame that the sender's capture lost.
     guard strange || owner == .elsewhere || owner == .notSent else { return }
     let address = deployment.hosts[Int(sender)].vteps.first.map { "\($0)" } ?? hostName(sender)
-    var message =
-      "\(hostName(key.host)) receives tunnel frames in the name of \(hostName(sender)) (\(address)) that "
-      + "\(hostName(sender)) never sent"
-    if strange { message += "; they come from station \(station), which is not \(hostName(sender))'s" }
     var draft = draft(
-      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
-    draft.finding.observed = [("vtep", .text(address)), ("station", .text("\(station)"))]
-    draft.finding.cause = Cause(kind: .sender, text: "a station on the underlay with MAC \(station)")
-    draft.finding.next.append("find \(station) in the underlay switches' MAC tables")
-    drafts.append(draft)
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: "")
+    // One station is one culprit, in whosever name it sends.
+    let same = drafts.firstIndex {
+      $0.key?.fault == .forgedTunnelFrame && $0.key?.host == key.host && $0.key?.detail == key.detail
+    }
+    let name = "\(hostName(sender)) (\(address))"
+    if let same {
+      if !forgedNames[same, default: []].contains(name) { forgedNames[same, default: []].append(name) }
+      if drafts[same].finding.network == nil { drafts[same].finding.network = draft.finding.network }
+      drafts[same].absorb(draft)
+    } else {
+      draft.finding.cause = Cause(kind: .sender, text: "a station on the underlay with MAC \(station)")
+      draft.finding.next.append("find \(station) in the underlay switches' MAC tables")
+      drafts.append(draft)
+      forgedNames[drafts.count - 1] = [name]
+    }
+    let at = same ?? drafts.count - 1
+    let names = (forgedNames[at] ?? []).joined(separator: " and ")
+    drafts[at].finding.observed = [("vtep", .list(forgedNames[at] ?? [])), ("station", .text("\(station)"))]
+    drafts[at].finding.message =
+      "\(hostName(key.host)) receives tunnel frames in the name of \(names) that were never sent there"
+      + (strange ? "; they come from station \(station), which is none of theirs" : "")
   }
 
   private mutating func addTunnelPort(_ key: FaultKey, _ record: FaultRecord) {
@@ -398,6 +415,26 @@ struct FindingBuilder {
     drafts = kept
   }
 
+  /// Deliveries into another network whose way into the host was not captured: where the host's flows put the
+  /// network on that VLAN, they did it.
+  private mutating func explainDeliveries() {
+    for index in drafts.indices {
+      guard let key = drafts[index].key, key.fault == .crossNetworkDelivery, key.via == nil, tagDrafts[key.port] == nil,
+        let record = judge.faults[key], let vni = topology.vni(ofNetwork: Int(key.network)),
+        let vlan = installed.inbound(host: Int(key.host), vni: vni)?.vlan,
+        vlan == localVLAN(key.host, Int32(bitPattern: key.observed)), vlan != localVLAN(key.host, key.network)
+      else { continue }
+      let root = FaultKey(
+        fault: .wrongLocalVLAN, host: key.host, network: key.network, observed: key.observed)
+      if let known = drafts.firstIndex(where: { $0.key == root }) {
+        drafts[index].parent = known
+      } else {
+        addWrongLocalVLAN(root, record)
+        drafts[index].parent = drafts.count - 1
+      }
+    }
+  }
+
   private mutating func addStretches() {
     let keys = judge.stretches.keys.sorted {
       ($0.stretch.rawValue, $0.host, $0.peer, $0.network, $0.port)
@@ -424,12 +461,17 @@ struct FindingBuilder {
         message =
           "none of \(count) frames of \(networkName(key.network)) that reached \(hostName(key.host)) for "
           + "\(portName(key.port)) shows at its port: they vanish inside \(hostName(key.host))"
+      case .betweenPorts:
+        message =
+          "none of \(count) frames of \(networkName(key.network)) that guests on \(hostName(key.host)) sent for "
+          + "\(portName(key.port)) shows at its port on \(hostName(key.peer)), whose tunnel interface was not captured"
       }
       var draft = draft(
         nil, record.missed, rule: Fault.frameLost.rule, severity: .error, host: key.host, network: key.network,
         message: message)
       draft.finding.port = key.port >= 0 ? portName(key.port) : nil
       draft.parent = tagged
+      if key.stretch == .betweenPorts { draft.finding.certainty = .likely }
       draft.finding.observed = [("arrived", .number(0))]
       draft.finding.expected = [("arrived", .number(Int64(clamping: count)))]
       drafts.append(draft)
@@ -443,7 +485,7 @@ struct FindingBuilder {
       return judge.stretches.contains {
         $0.key.stretch == .underlay && $0.key.peer == key.peer && $0.key != key && $0.value.passed > 0
       } || judge.stretches.contains { $0.key.stretch == .underlay && $0.key.host == key.peer && $0.value.passed > 0 }
-    case .intoTunnel, .toPort:
+    case .intoTunnel, .toPort, .betweenPorts:
       return true
     }
   }
@@ -526,11 +568,11 @@ struct FindingBuilder {
       return drafts.indices.first {
         drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].key?.host == key.viaHost
       }
-    case .unknownVTEP, .forgedTunnelFrame:
+    case .unknownVTEP:
       // The same strange station: one box does it.
       return drafts.indices.first {
-        guard $0 != index, let other = drafts[$0].key, other.fault == .forgedTunnelFrame else { return false }
-        return other.detail == key.detail && other.host == key.host && (key.fault == .unknownVTEP || $0 < index)
+        guard let other = drafts[$0].key, other.fault == .forgedTunnelFrame else { return false }
+        return other.detail == key.detail && other.host == key.host
       }
     default: return nil
     }

@@ -147,30 +147,44 @@ struct Judge: Sendable {
       port = Int32(owner)
       isWeak = true
     }
-    if network >= 0, let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
-      topology.deployment.ports[Int(port)].subports.isEmpty
-    {
-      let key = FaultKey(fault: .wrongVNI, host: tunnel.host, network: network, port: port, observed: tunnel.vni)
-      record(key, trajectory, group, index, isWeak: isWeak)
-      noteArrivals(of: at, key, group)
-      fault = true
-    } else if network < 0, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
-      let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
-      record(key, trajectory, group, index, isWeak: false)
-    }
-    if seen.tagCount > 0, network >= 0 {
-      let passage = tunnel.entry >= 0 ? resolver.passages[Int(tunnel.entry)] : nil
-      let before = passage.map { $0.tagsKnown ? Int($0.tagCount) : Int(seen.tagCount) - 1 }
-      let local = localVLAN(tunnel.host, network, port)
-      if Int(seen.tagCount) == (before ?? 0) + 1, local == seen.vid, passage?.tagsKnown ?? true {
-        let key = FaultKey(
-          fault: .vlanNotStripped, host: tunnel.host, network: network, observed: UInt32(seen.vid))
-        record(key, trajectory, group, index, isWeak: passage == nil)
+    if network >= 0 {
+      let wrong = judgeLane(
+        of: tunnel, at: tunnel.host, network: network, port: port, trajectory, isWeak: isWeak, group)
+      for key in wrong {
         noteArrivals(of: at, key, group)
         fault = true
       }
+    } else if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
+      let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
+      record(key, trajectory, group, index, isWeak: false)
     }
     return fault
+  }
+
+  /// Compares the VNI and the tags of a tunnel frame with the network of the port on `sender` that it came from.
+  private mutating func judgeLane(
+    of tunnel: TunnelSighting, at sender: Int32, network: Int32, port: Int32, _ trajectory: UInt64, isWeak: Bool,
+    _ group: [Observation]
+  ) -> [FaultKey] {
+    let index = Int(tunnel.observation)
+    let seen = group[index]
+    var wrong: [FaultKey] = []
+    if let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
+      topology.deployment.ports[Int(port)].subports.isEmpty
+    {
+      let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
+      record(key, trajectory, group, index, isWeak: isWeak)
+      wrong.append(key)
+    }
+    guard seen.tagCount > 0 else { return wrong }
+    let entry = tunnel.entry >= 0 ? resolver.passages[Int(tunnel.entry)] : nil
+    guard entry?.tagsKnown ?? true, Int(seen.tagCount) == Int(entry?.tagCount ?? 0) + 1 else { return wrong }
+    // Where no source names the local VLAN, one tag more than at the entry is a suspicion.
+    let local = localVLAN(sender, network, port)
+    guard local == nil ? entry != nil : local == seen.vid else { return wrong }
+    let key = FaultKey(fault: .vlanNotStripped, host: sender, network: network, observed: UInt32(seen.vid))
+    record(key, trajectory, group, index, isWeak: entry == nil || local == nil)
+    return wrong + [key]
   }
 
   /// Sightings of a wrong copy further on belong to the same fault.
@@ -231,7 +245,7 @@ struct Judge: Sendable {
       guard entry.network >= 0 else { continue }
       var left = false
       var wrong = false
-      for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at {
+      for tunnel in resolver.tunnels where Int(tunnel.entry) == at {
         left = true
         if let vni = topology.vni(ofNetwork: Int(entry.network)), vni != tunnel.vni { wrong = true }
       }
@@ -265,6 +279,16 @@ struct Judge: Sendable {
       return true
     }
     var fault = judgePort(at, group, base)
+    if tunnel.sent < 0, tunnel.entry >= 0 {
+      let entry = resolver.passages[Int(tunnel.entry)]
+      let wrong =
+        entry.network < 0
+        ? []
+        : judgeLane(
+          of: tunnel, at: tunnel.peer, network: entry.network, port: entry.port,
+          trajectoryNumber(of: tunnel, base), isWeak: false, group)
+      if !wrong.isEmpty { fault = true }
+    }
     if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
       if tunnel.sent >= 0 {
         sendingSeen[Int(tunnel.peer)] += 1
@@ -387,7 +411,7 @@ struct Judge: Sendable {
       if judgeTags(delivery, group, base) { fault = true }
       guard delivery.network >= 0, !delivery.laneMatches else {
         // The lane is the port's; was it the sender's as well?
-        if arrival.sent >= 0, let wrong = senderFault(of: arrival, group), wrong.network != delivery.network {
+        if let wrong = senderFault(of: arrival), wrong.network != delivery.network {
           let key = FaultKey(
             fault: .crossNetworkDelivery, host: delivery.host, network: wrong.network, port: delivery.port,
             observed: UInt32(bitPattern: delivery.network), via: .wrongVNI, viaHost: wrong.host)
@@ -468,18 +492,17 @@ struct Judge: Sendable {
   }
 
   /// The sender's network, where the arrival's copy left in another lane.
-  private func senderFault(of arrival: TunnelSighting, _ group: [Observation]) -> SenderFault? {
-    let copy = resolver.tunnels[Int(arrival.sent)]
-    guard copy.entry >= 0 else { return nil }
-    let entry = resolver.passages[Int(copy.entry)]
-    guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)), vni != copy.vni else { return nil }
-    return SenderFault(network: entry.network, host: copy.host, port: entry.port, entry: copy.entry)
+  private func senderFault(of arrival: TunnelSighting) -> SenderFault? {
+    guard arrival.entry >= 0 else { return nil }
+    let entry = resolver.passages[Int(arrival.entry)]
+    guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)), vni != arrival.vni else {
+      return nil
+    }
+    return SenderFault(network: entry.network, host: entry.host, port: entry.port, entry: arrival.entry)
   }
 
   private func trajectoryNumber(of arrival: TunnelSighting, _ base: UInt64) -> UInt64 {
-    guard arrival.sent >= 0 else { return base }
-    let entry = resolver.tunnels[Int(arrival.sent)].entry
-    return entry >= 0 ? base &+ UInt64(entry) &+ 1 : base
+    arrival.entry >= 0 ? base &+ UInt64(arrival.entry) &+ 1 : base
   }
 
   /// A frame that gained a tag on its way to the guest.
@@ -489,10 +512,7 @@ struct Judge: Sendable {
     guard port.subports.isEmpty, port.vlanMode == nil || port.vlanMode == "access" else { return false }
     let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
     var before = Int(group[Int(arrival.observation)].tagCount)
-    if arrival.sent >= 0 {
-      let copy = resolver.tunnels[Int(arrival.sent)]
-      if copy.entry >= 0 { before = max(before, Int(resolver.passages[Int(copy.entry)].tagCount)) }
-    }
+    if arrival.entry >= 0 { before = max(before, Int(resolver.passages[Int(arrival.entry)].tagCount)) }
     guard Int(delivery.tagCount) > before else { return false }
     let key = FaultKey(
       fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
@@ -582,11 +602,36 @@ struct Judge: Sendable {
       let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
       count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
     }
+    countFarPorts(group, base)
+  }
+
+  /// Frames for a port whose host's tunnel point was not captured: they must show at the port itself.
+  private mutating func countFarPorts(_ group: [Observation], _ base: UInt64) {
+    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
+      let entry = resolver.passages[at]
+      let seen = group[Int(entry.first)]
+      guard entry.network >= 0, mustLeave(entry, seen) else { continue }
+      for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
+        for port in topology.portsOn[host][Int(entry.network)] ?? [] where expects(port, seen) {
+          var delivered = false
+          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+            delivered = true
+          }
+          let key = StretchKey(
+            stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
+          count(key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first))
+        }
+      }
+    }
   }
 
   /// Whether a frame that reached the host must show at this port: it is for its MAC, or for all.
   private func expects(_ port: Int, _ seen: Observation) -> Bool {
-    guard topology.portIsCapturedAtBridge[port], isLive(port: Int32(port), seen.time), seen.tagCount == 0 else {
+    guard topology.portIsCaptured[port], isLive(port: Int32(port), seen.time), seen.tagCount == 0 else {
+      return false
+    }
+    // At a tap behind qbr, security groups drop what is not ARP.
+    if !topology.portIsCapturedAtBridge[port], seen.frameClass != .arpRequest, seen.frameClass != .arpReply {
       return false
     }
     let known = topology.deployment.ports[port]
