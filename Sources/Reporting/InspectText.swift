@@ -203,10 +203,12 @@ public struct InspectText {
   private mutating func appendTCP(_ headers: FrameHeaders) {
     out.append("TCP [")
     let flags = headers.tcpFlags
-    for (bit, letter) in [(0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x20, "U"), (0x10, ".")] as [(UInt8, String)]
-    where flags & bit != 0 {
-      out.append(letter)
-    }
+    if flags & 0x02 != 0 { out.append("S") }
+    if flags & 0x01 != 0 { out.append("F") }
+    if flags & 0x04 != 0 { out.append("R") }
+    if flags & 0x08 != 0 { out.append("P") }
+    if flags & 0x20 != 0 { out.append("U") }
+    if flags & 0x10 != 0 { out.append(".") }
     out.append("] seq ")
     out.append(decimal: headers.tcpSequence)
     if flags & 0x10 != 0 {

@@ -15,15 +15,15 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
   ]
   for (title, text) in sections {
     output += "\n" + style.paint(title, .bold) + "\n"
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.isEmpty {
-        output += "\n"
-      } else if line.hasPrefix("    ") {
-        output += "  " + style.paint(String(line), .cyan) + "\n"
-      } else {
-        let isItem = line.hasPrefix("- ")
-        let parts = wrapped(String(line), width: width, first: 2, rest: isItem ? 4 : 2)
-        for (index, part) in parts.enumerated() { output += (index > 0 && isItem ? "    " : "  ") + part + "\n" }
+    for block in PageBlock.blocks(of: text) {
+      switch block {
+      case .empty: output += "\n"
+      case .verbatim(let line): output += "  " + style.paint(line, .cyan) + "\n"
+      case .paragraph(let text):
+        for part in wrapped(text, width: width, first: 2, rest: 2) { output += "  " + part + "\n" }
+      case .item(let text):
+        let parts = wrapped(text, width: width, first: 4, rest: 4)
+        for (index, part) in parts.enumerated() { output += (index == 0 ? "  - " : "    ") + part + "\n" }
       }
     }
   }
@@ -87,6 +87,32 @@ public func renderJSON(rules: [Rule]) -> String {
   }
   json.out.appendNewline()
   return json.out.string
+}
+
+/// What a documentation text is made of; see `Rule.Documentation`.
+private enum PageBlock {
+  case empty
+  case verbatim(String)
+  case paragraph(String)
+  case item(String)
+
+  /// Lines that follow each other belong to one paragraph or item, however the source breaks them.
+  static func blocks(of text: String) -> [PageBlock] {
+    var blocks: [PageBlock] = []
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+      switch blocks.last {
+      case _ where line.isEmpty: blocks.append(.empty)
+      case _ where line.hasPrefix("    "): blocks.append(.verbatim(line))
+      case _ where line.hasPrefix("- "): blocks.append(.item(String(line.dropFirst(2))))
+      case .paragraph(let before):
+        blocks[blocks.count - 1] = .paragraph(before + " " + line)
+      case .item(let before):
+        blocks[blocks.count - 1] = .item(before + " " + line.drop { $0 == " " })
+      default: blocks.append(.paragraph(line))
+      }
+    }
+    return blocks
+  }
 }
 
 /// Our own marks in plain ASCII.

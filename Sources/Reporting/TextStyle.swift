@@ -14,8 +14,15 @@ public struct TextStyle: Sendable {
   }
 
   enum Color: String {
-    case red = "31", green = "32", yellow = "33", cyan = "36", dim = "2", bold = "1"
-    case boldRed = "1;31", boldGreen = "1;32", boldYellow = "1;33"
+    case red = "31"
+    case green = "32"
+    case yellow = "33"
+    case cyan = "36"
+    case dim = "2"
+    case bold = "1"
+    case boldRed = "1;31"
+    case boldGreen = "1;32"
+    case boldYellow = "1;33"
   }
 
   func paint(_ text: String, _ color: Color) -> String {

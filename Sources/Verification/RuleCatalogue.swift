@@ -24,8 +24,8 @@ public struct Rule: Sendable {
 
   public var status: Status { RuleCatalogue.implemented.contains(name) ? .implemented : .planned }
 
-  /// Paragraphs are separated by empty lines. Lines that begin with four blanks are commands or dumps, shown as
-  /// they are; lines that begin with `- ` are items.
+  /// Paragraphs are separated by empty lines, whose line breaks mean nothing. Lines that begin with four blanks are
+  /// commands or dumps, shown as they are; lines that begin with `- ` are items, which the next lines may continue.
   public struct Documentation: Sendable {
     /// What was seen, and why it matters.
     public let meaning: String

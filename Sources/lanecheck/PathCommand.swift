@@ -29,7 +29,8 @@ struct PathCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Guest, MAC, address or port.", valueName: "b"))
   var to: String
 
-  @Option(help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
+  @Option(
+    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
   var manifest: String?
 

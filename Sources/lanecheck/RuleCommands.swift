@@ -34,7 +34,8 @@ struct ExplainCommand: ParsableCommand {
     }
     let terminal = Terminal(color)
     let text = renderText(
-      page, color: terminal.color, width: min(terminal.width, 100), unicode: terminal.unicode)
+      page, color: terminal.color, width: terminal.width == 0 ? 80 : min(terminal.width, 100), unicode: terminal.unicode
+    )
     try emit(text, to: nil)
   }
 }

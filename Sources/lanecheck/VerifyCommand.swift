@@ -29,14 +29,16 @@ struct VerifyCommand: ParsableCommand {
     completion: .file())
   var paths: [String]
 
-  @Option(help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
+  @Option(
+    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
   var manifest: String?
 
   @Option(help: "What to print.")
   var format = OutputFormat.text
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Write the report to a file.", valueName: "file"),
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("Write the report to a file.", valueName: "file"),
     completion: .file())
   var output: String?
 
