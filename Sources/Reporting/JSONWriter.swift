@@ -36,7 +36,14 @@ struct JSONWriter {
     close(UInt8(ascii: "]"))
   }
 
-  /// Begins a member; its value must follow.
+  /// Begins a member whose name comes from input; its value must follow.
+  mutating func key(escaping name: String) {
+    separate()
+    string(name)
+    out.append(pretty ? ": " : ":")
+  }
+
+  /// Begins a member; its value must follow. The name must need no escapes.
   mutating func key(_ name: String) {
     separate()
     out.append(byte: UInt8(ascii: "\""))

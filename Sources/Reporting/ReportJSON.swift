@@ -38,7 +38,8 @@ public func renderJSON(_ report: Report) -> String {
       json.member("unjudged", report.trajectories.unjudged)
       json.object("unjudgedReasons") { json in
         for (reason, count) in report.trajectories.unjudgedReasons.sorted(by: { $0.key < $1.key }) {
-          json.member(reason, count)
+          json.key(escaping: reason)
+          json.number(count)
         }
       }
       json.member("otherFrames", report.trajectories.otherFrames)
@@ -130,10 +131,11 @@ extension JSONWriter {
   private mutating func write(_ name: String, _ values: [(key: String, value: ReportValue)]) {
     object(name) { json in
       for (key, value) in values {
+        json.key(escaping: key)
         switch value {
-        case .number(let number): json.member(key, number)
-        case .text(let text): json.member(key, text)
-        case .list(let list): json.member(key, list)
+        case .number(let number): json.number(number)
+        case .text(let text): json.string(text)
+        case .list(let list): json.array(list) { $0.string($1) }
         }
       }
     }

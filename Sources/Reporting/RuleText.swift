@@ -5,9 +5,11 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
   let style = TextStyle(color: color, width: width, unicode: unicode)
   var output = style.paint(rule.name, .bold) + "  \(rule.severity.rawValue), family \(rule.family.rawValue)"
   output += ", since \(rule.since)"
-  if rule.status == .planned { output += style.paint(", planned: this version does not raise it", .boldYellow) }
   output += "\n"
   for part in wrapped(rule.summary, width: width, first: 0, rest: 0) { output += part + "\n" }
+  if rule.status == .planned {
+    output += style.paint("Planned: this version does not raise it.", .boldYellow) + "\n"
+  }
   let sections = [
     ("What it means", rule.documentation.meaning), ("How it happens", rule.documentation.origins),
     ("How to confirm it", rule.documentation.confirmation), ("How to mend it", rule.documentation.remedy),

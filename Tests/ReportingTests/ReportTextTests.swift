@@ -107,7 +107,7 @@ import Verification
   @Test("Without UTF-8 all marks are ASCII")
   func ascii() {
     for report in [ReportFixtures.pass, ReportFixtures.fail, ReportFixtures.large, ReportFixtures.inferred] {
-      #expect(text(report, width: 100, unicode: false).unicodeScalars.allSatisfy(\.isASCII))
+      #expect(text(report, width: 100, unicode: false).unicodeScalars.allSatisfy { $0.isASCII })
     }
     #expect(text(ReportFixtures.fail, unicode: false).contains("VLAN 1  ->82 X36 <-82"))
   }
@@ -117,7 +117,8 @@ import Verification
     let plain = text(ReportFixtures.fail, width: 70)
     let painted = renderText(ReportFixtures.fail, color: true, width: 70, verbose: false)
     #expect(painted.contains("\u{1b}[1;31mFAIL\u{1b}[0m"))
-    #expect(painted.replacing(try Regex("\u{1b}\\[[0-9;]*m"), with: "") == plain)
+    let sequence = try Regex("\u{1b}\\[[0-9;]*m")
+    #expect(painted.replacing(sequence, with: "") == plain)
     #expect(!plain.contains("\u{1b}"))
   }
 
@@ -143,7 +144,7 @@ import Verification
     report.coverage[0].out = .max
     report.coverage[0].outWrong = .max
     report.clocks = [ClockSummary(host: "a", reference: "b", offset: .min, uncertainty: .max, grade: "none")]
-    let output = text(report, width: 40, verbose: true)
+    let output = text(report, verbose: true)
     #expect(output.contains("1677-09-21 00:12:43.145 to 2262-04-11 23:47:16.854"))
     #expect(output.contains("→18,446,744,073,709,551,615"))
     #expect(text(Report()).hasPrefix("PASS  no findings"))

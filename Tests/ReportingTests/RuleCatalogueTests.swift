@@ -15,8 +15,10 @@ import Verification
     #expect(RuleCatalogue.rules.contains { $0.status == .implemented })
   }
 
-  @Test("Every page is complete, fits its width, and needs no terminal tricks", arguments: RuleCatalogue.rules)
-  func pages(rule: Rule) {
+  @Test(
+    "Every page is complete, fits its width, and needs no terminal tricks", arguments: RuleCatalogue.rules.map(\.name))
+  func pages(name: String) throws {
+    let rule = try #require(RuleCatalogue.rule(named: name))
     let page = rule.documentation
     for text in [rule.summary, rule.needs, page.meaning, page.origins, page.confirmation, page.remedy, page.exceptions]
     {
@@ -26,7 +28,7 @@ import Verification
     #expect(!rule.summary.contains("\n") && rule.summary.hasSuffix("."))
     let text = renderText(rule, color: false, width: 80, unicode: false)
     #expect(text.hasPrefix(rule.name))
-    #expect(text.unicodeScalars.allSatisfy(\.isASCII))
+    #expect(text.unicodeScalars.allSatisfy { $0.isASCII })
     for line in text.split(separator: "\n") where !line.hasPrefix("      ") && line.contains(" ") {
       #expect(line.count <= 80, "\(line)")
     }
