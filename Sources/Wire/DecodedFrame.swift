@@ -63,7 +63,7 @@ public struct LinkHeader: Hashable, Sendable, BitwiseCopyable {
 
 /// The headers of one Ethernet frame, from its MAC addresses to its transport header.
 /// Offsets count from the first captured byte. Values are in host byte order.
-public struct FrameHeaders: Sendable, BitwiseCopyable {
+public struct FrameHeaders: Hashable, Sendable, BitwiseCopyable {
   public enum Network: UInt8, Sendable, BitwiseCopyable { case none, arp, ipv4, ipv6, other }
   public enum Transport: UInt8, Sendable, BitwiseCopyable { case none, udp, tcp, icmp, icmpv6, gre, other }
 

@@ -48,12 +48,7 @@ extension FrameHeaders {
         stop = cursor.shortage(of: 8, layer: .ipv6Extension, in: bytes)
         return nil
       }
-      let length: Int
-      switch ipProtocol {
-      case 44: length = 8
-      case 51: length = Int(header[1]) &* 4 &+ 8
-      default: length = Int(header[1]) &* 8 &+ 8
-      }
+      let length = FrameHeaders.extensionLength(ipProtocol, octet: header[1])
       guard cursor.has(length, in: bytes) else {
         stop = cursor.shortage(of: length, layer: .ipv6Extension, in: bytes)
         return nil
@@ -71,6 +66,16 @@ extension FrameHeaders {
       payloadOffset = cursor.offset
       if fragmentOffset != 0 { return nil }
       if moreFragments { cursor.isPartial = true }
+    }
+  }
+
+  /// Octets of an extension header, by its number and its length octet: in units of eight without the
+  /// first (RFC 8200, 4.2), in units of four without the first two for authentication (RFC 4302, 2.2).
+  static func extensionLength(_ number: UInt8, octet: UInt8) -> Int {
+    switch number {
+    case 44: 8
+    case 51: Int(octet) &* 4 &+ 8
+    default: Int(octet) &* 8 &+ 8
     }
   }
 }
