@@ -15,7 +15,12 @@ public func contentDigest(
   guard start > 0, start <= captured else { return nil }
   var length = min(Int(headers.networkLength), max(0, wireLength - start))
   let available = captured - start
-  if headers.network == .other || headers.network == .none {
+  // A short capture may hold part of an IPv6 header: enough to know the frame by.
+  let isCutIPv6 = headers.network == .none && headers.etherType == 0x86dd && available >= 8
+  if isCutIPv6 {
+    let claimed = 40 + (Int(bytes[start + 4]) << 8 | Int(bytes[start + 5]))
+    length = min(claimed, max(0, wireLength - start))
+  } else if headers.network == .other || headers.network == .none {
     // Padding cannot be told from content here: trailing zeros do not count.
     length = min(length, available)
     while length > 0, bytes[start + length - 1] == 0 { length -= 1 }
@@ -41,6 +46,9 @@ public func contentDigest(
     hash.mix(loadBigEndian(bytes, start + 24))
     hash.mix(loadBigEndian(bytes, start + 32))
     mixTransport(&hash, bytes, from: start + 40, to: end, headers)
+  case .ipv6 where used >= 8, .none where isCutIPv6 && used >= 8:
+    hash.mix(loadBigEndian(bytes, start) & ~0x0030_0000_0000_0000)
+    hash.mix(bytes, from: start + 8, to: end)
   default:
     hash.mix(UInt64(truncatingIfNeeded: length))
     hash.mix(bytes, from: start, to: end)

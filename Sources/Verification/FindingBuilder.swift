@@ -99,7 +99,8 @@ struct FindingBuilder {
     case .unknownVTEP: addUnknownVTEP(key, record)
     case .forgedTunnelFrame: addForged(key, record)
     case .nonstandardTunnelPort: addTunnelPort(key, record)
-    case .spoofedSourceMAC, .malformedEncapsulation, .frameLost: break
+    case .frameLost: addLostAtTag(key, record)
+    case .spoofedSourceMAC, .malformedEncapsulation: break
     }
   }
 
@@ -121,11 +122,19 @@ struct FindingBuilder {
     return Draft(finding: finding, key: key, frames: record.frames)
   }
 
+  /// The branch of the first such frame that led to the wrong step, and on from there.
   private func pathSteps(_ record: FaultRecord) -> [PathStep] {
-    record.example.prefix(12).enumerated().map { index, seen in
+    guard record.wrong < record.example.count else { return [] }
+    let wrong = record.example[record.wrong]
+    let isTunnel = topology.points[Int(wrong.point)].isTunnel
+    var steps: [PathStep] = []
+    for (index, seen) in record.example.enumerated() where steps.count < 12 {
       let point = topology.points[Int(seen.point)]
+      // Copies of a flood to other hosts are other branches.
+      if isTunnel, point.isTunnel, (seen.outerFrom, seen.outerTo) != (wrong.outerFrom, wrong.outerTo) { continue }
+      if isTunnel, !point.isTunnel, !isEnd(point.host, of: wrong) { continue }
       var place = topology.name(ofPoint: Int(seen.point))
-      if point.port >= 0 { place += " (\(portName(point.port)))" }
+      if point.port >= 0, !place.hasSuffix("/\(portName(point.port))") { place += " (\(portName(point.port)))" }
       var detail = ""
       if point.isTunnel {
         detail = "\(seen.direction == .out ? "sent on" : "received on") \(vniText(seen.vni))"
@@ -133,8 +142,17 @@ struct FindingBuilder {
       } else if seen.tagCount > 0 {
         detail = "VLAN \(seen.vid)"
       }
-      return PathStep(place: place, mark: index == record.wrong ? .wrong : .passed, detail: detail)
+      steps.append(PathStep(place: place, mark: index == record.wrong ? .wrong : .passed, detail: detail))
     }
+    return steps
+  }
+
+  /// Whether a host is one of the two ends of a tunnel frame.
+  private func isEnd(_ host: Int32, of seen: Observation) -> Bool {
+    for end in [seen.outerFrom, seen.outerTo] where Int(end) < topology.vtepHost.count {
+      if topology.vtepHost[Int(end)] == host { return true }
+    }
+    return topology.points[Int(seen.point)].host == host
   }
 
   private func flowCause(_ flow: FlowEvidence) -> Cause {
@@ -395,6 +413,18 @@ struct FindingBuilder {
       drafts.append(draft)
       tagDrafts[Int32(index)] = drafts.count - 1
     }
+  }
+
+  /// Frames that found no port, because the port's tag is another VLAN's.
+  private mutating func addLostAtTag(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(record.count) frame\(record.count == 1 ? "" : "s") of \(networkName(key.network)) reached "
+      + "\(hostName(key.host)) and no port there: \(portName(key.port)) is on another VLAN"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.port = portName(key.port)
+    draft.parent = tagDrafts[key.port]
+    drafts.append(draft)
   }
 
   /// One fault of a host that shows in several networks is one finding.

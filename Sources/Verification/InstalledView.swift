@@ -1,4 +1,6 @@
+import Datapath
 import Deployment
+import OpenFlow
 import Wire
 
 /// A flow as evidence: where it stands and how it reads.
@@ -37,23 +39,80 @@ struct InstalledView: Sendable {
   }
 
   /// By host; empty where there is no dump.
-  var outbound: [[Outbound]]
-  var inbound: [[Inbound]]
-  /// Whether the host's flows were dumped.
-  var hasFlows: [Bool]
+  private(set) var outbound: [[Outbound]]
+  private(set) var inbound: [[Inbound]]
+  /// Whether flows of a bridge with tunnels were dumped.
+  private(set) var hasFlows: [Bool]
 
   init(_ deployment: Deployment) {
     outbound = deployment.hosts.map { _ in [] }
     inbound = deployment.hosts.map { _ in [] }
     hasFlows = deployment.hosts.map { _ in false }
+    for (index, host) in deployment.hosts.enumerated() {
+      for state in [host.before, host.after] {
+        if let state { add(state, index) }
+      }
+    }
+  }
+
+  private mutating func add(_ state: HostState, _ host: Int) {
+    let taken = state.bridges.compactMap(\.flowsTaken).max() ?? 0
+    let table = TranslationTable(HostDatapath(state), at: Int64(exactly: (taken * 1e9).rounded()) ?? 0)
+    func evidence(_ flow: FlowReference?) -> FlowEvidence? {
+      guard let flow else { return nil }
+      return FlowEvidence(
+        host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text,
+        file: flow.isLearned ? nil : state.bridges.first { $0.name == flow.bridge }?.flowsFile,
+        line: flow.line > 0 ? flow.line : nil)
+    }
+    func entry(
+      _ vlan: UInt16, _ destination: MACAddress?, isGroup: Bool, _ copies: [Delivery], _ drop: FlowReference?
+    ) -> [Outbound] {
+      let tunnels = copies.filter { $0.tunnelID != nil }
+      if tunnels.isEmpty {
+        let none = Outbound(
+          vlan: vlan, destination: destination, isGroup: isGroup, vni: nil, stripsTag: true, remotes: [],
+          flow: evidence(drop))
+        return [none]
+      }
+      return Set(tunnels.compactMap(\.tunnelID)).sorted().map { id in
+        let same = tunnels.filter { $0.tunnelID == id }
+        return Outbound(
+          vlan: vlan, destination: destination, isGroup: isGroup, vni: UInt32(truncatingIfNeeded: id),
+          stripsTag: !same.contains { $0.tags.count > 0 }, remotes: same.compactMap(\.remote).sorted(),
+          flow: evidence(same.first?.tunnelIDFlow ?? same.first?.outputFlow))
+      }
+    }
+    if state.bridges.contains(where: { bridge in
+      bridge.flows.map { !$0.flows.isEmpty } ?? false && bridge.ports.contains { Self.isTunnel($0) }
+    }) {
+      hasFlows[host] = true
+    }
+    for out in table.outbound where !out.isUncertain {
+      outbound[host] += entry(out.vlan, nil, isGroup: true, out.flood, out.drop)
+      outbound[host] += entry(out.vlan, nil, isGroup: false, out.unknownUnicast, out.drop)
+    }
+    for unicast in table.unicast where !unicast.isUncertain {
+      outbound[host] += entry(unicast.vlan, unicast.destination, isGroup: false, unicast.deliveries, unicast.drop)
+    }
+    for entry in table.inbound where !entry.isUncertain {
+      inbound[host].append(
+        Inbound(
+          vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
+          flow: evidence(entry.isDropped ? entry.drop : entry.flow)))
+    }
+  }
+
+  private static func isTunnel(_ port: BridgePort) -> Bool {
+    Tunnel.Kind(rawValue: port.type) != nil
   }
 
   /// The flow by which a host sends frames of `vlan` to `destination` under `vni`.
   func flow(host: Int, vlan: UInt16, destination: MACAddress?, vni: UInt32) -> FlowEvidence? {
     let candidates = outbound[host].filter { $0.vlan == vlan && $0.vni == vni }
     if let destination, let exact = candidates.first(where: { $0.destination == destination }) { return exact.flow }
-    let group = destination?.isGroup ?? true
-    return (candidates.first { $0.destination == nil && $0.isGroup == group } ?? candidates.first)?.flow
+    let isGroup = destination?.isGroup ?? true
+    return (candidates.first { $0.destination == nil && $0.isGroup == isGroup } ?? candidates.first)?.flow
   }
 
   /// The flow by which a host sends frames of `vlan` with their tag left on.
@@ -61,5 +120,14 @@ struct InstalledView: Sendable {
     outbound[host].first { $0.vlan == vlan && !$0.stripsTag && $0.vni != nil }?.flow
   }
 
-  func inbound(host: Int, vni: UInt32) -> Inbound? { inbound[host].first { $0.vni == vni } }
+  /// What the flows do with a VNI: the first state in which they map it, else where they drop it.
+  func inbound(host: Int, vni: UInt32) -> Inbound? {
+    let entries = inbound[host].filter { $0.vni == vni }
+    return entries.first { $0.vlan != nil } ?? entries.first
+  }
+
+  /// Whether the flows of every dump leave a VNI without a VLAN.
+  func isUnmapped(host: Int, vni: UInt32) -> Bool {
+    hasFlows[host] && inbound(host: host, vni: vni)?.vlan == nil
+  }
 }

@@ -316,6 +316,15 @@ struct Judge: Sendable {
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
+    if tunnel.deliveries == 0, let network = topology.networkOfVNI[tunnel.vni], network >= 0,
+      let ports = topology.portsOn[Int(tunnel.host)][Int(network)], let port = ports.first,
+      ports.allSatisfy({ topology.hasWrongTag[$0] }), topology.portIsCaptured[port]
+    {
+      // All ports of the network are on another VLAN: what arrives for it finds none.
+      let key = FaultKey(fault: .frameLost, host: tunnel.host, network: network, port: Int32(port))
+      record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
+      fault = true
+    }
     if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
       let key = FaultKey(
         fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,

@@ -24,7 +24,7 @@ struct ReportBuilder {
     report.firstTime = captures.compactMap(\.counts.first).min()
     report.lastTime = captures.compactMap(\.counts.last).max()
     report.notes = deployment.notes.map { note in
-      "\(note.file)\(note.line > 0 ? ":\(note.line)" : ""): \(note.text)"
+      note.file.isEmpty ? note.text : "\(note.file)\(note.line > 0 ? ":\(note.line)" : ""): \(note.text)"
     }
     report.coverage = coverage()
     var builder = FindingBuilder(judge: judge, installed: run.installed, survey: run.survey, captures: captures)

@@ -26,8 +26,7 @@ public struct VerificationRun: Sendable {
     var unmapped: Set<UInt64> = []
     for host in survey.deployment.hosts.indices where installed.hasFlows[host] {
       for network in survey.deployment.networks where network.isOverlay {
-        guard let vni = network.segmentationID, let entry = installed.inbound(host: host, vni: vni), entry.vlan == nil
-        else { continue }
+        guard let vni = network.segmentationID, installed.isUnmapped(host: host, vni: vni) else { continue }
         unmapped.insert(UInt64(host) << 32 | UInt64(vni))
       }
     }
