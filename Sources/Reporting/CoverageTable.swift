@@ -69,7 +69,7 @@ extension ReportText {
     line(
       style.paint(
         "\(style.out) from local ports into the tunnels   \(style.into) delivered to local ports   "
-          + "\(style.wrong) of these, wrong   \(style.none) no port of the network", .dim))
+          + "\(style.wrong) went wrong   \(style.none) no port of the network", .dim))
   }
 
   private func vni(_ value: UInt32?) -> String {

@@ -17,7 +17,7 @@ import Verification
         network   VNI         host1             host2             host3
         net       57 (0x39)   VLAN 1  →82 ←82   VLAN 2  →86 ←84   –
         other     64 (0x40)   VLAN 2  →75 ←72   VLAN 1  →74 ←75   –
-        → from local ports into the tunnels   ← delivered to local ports   ✗ of these, wrong   – no port of the network
+        → from local ports into the tunnels   ← delivered to local ports   ✗ went wrong   – no port of the network
 
         """)
   }
@@ -32,7 +32,7 @@ import Verification
         network   VNI         host1                 host2             host3
         net       57 (0x39)   VLAN 1  →82 ✗36 ←82   VLAN 2  →86 ←84   –
         other     64 (0x40)   VLAN 2  →75 ←72       VLAN 1  →74 ←75   –
-        → from local ports into the tunnels   ← delivered to local ports   ✗ of these, wrong   – no port of the network
+        → from local ports into the tunnels   ← delivered to local ports   ✗ went wrong   – no port of the network
 
         error wrong-vni  host1 sends broadcast of net (VLAN 1) on VNI 64, the lane of network other; net's is 57
           36 frames (42 copies), 12:23:41.220 to 12:23:58.004; first: host1/eth1.pcap frame 1
