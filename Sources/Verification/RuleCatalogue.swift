@@ -62,12 +62,11 @@ public enum RuleCatalogue {
   /// Rules that this version raises.
   static let implemented: Set<String> = [
     "wrong-vni", "wrong-local-vlan", "vlan-not-stripped", "unexpected-vlan-tag", "unknown-vni", "unmapped-vni",
-    "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac", "spoof-blocked",
-    "untagged-port", "duplicate-address",
-    "frame-lost", "dropped-by-policy",
+    "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac",
+    "frame-lost",
     "nonstandard-tunnel-port", "malformed-encapsulation",
-    "capture-gap", "capture-truncated", "clock-uncertain", "point-not-covered", "direction-unknown",
-    "unsupported-mode",
+    "port-tag-mismatch", "dead-vlan",
+    "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
   ]
 
   public static func rule(named name: String) -> Rule? {

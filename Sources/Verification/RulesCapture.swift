@@ -1,6 +1,6 @@
 let captureRules: [Rule] = [
   Rule(
-    "capture-gap", .capture, .warning,
+    "capture-gap", .capture, .info,
     "A capture lost frames that other points prove.",
     needs: "A frame seen before and after the point, or drop counters in the file.",
     meaning: """
@@ -35,7 +35,7 @@ let captureRules: [Rule] = [
     remedy: "Copy after tcpdump ended (SIGINT, then wait); use -s 0, or at least -s 128 at underlay NICs.",
     exceptions: "Damage in the middle of a file is an input error, not this."),
   Rule(
-    "clock-uncertain", .capture, .warning,
+    "clock-uncertain", .capture, .info,
     "The clocks of two hosts could not be aligned well enough.",
     needs: "Frames that were seen on both hosts, in both directions.",
     meaning: """
@@ -86,7 +86,7 @@ let captureRules: [Rule] = [
       """,
     exceptions: "Not raised where the direction makes no difference."),
   Rule(
-    "unsupported-mode", .capture, .warning,
+    "unsupported-mode", .capture, .info,
     "Part of the traffic cannot be seen in captures, by the way the host forwards it.",
     needs: "State: datapath type, offload settings, tunnel options.",
     meaning: """

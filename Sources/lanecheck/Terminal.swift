@@ -19,7 +19,7 @@ struct Terminal {
       switch choice {
       case .always: true
       case .never: false
-      case .auto: Terminal.wantsColor(isTerminal: isTerminal, environment)
+      case .auto: !toFile && Terminal.wantsColor(isTerminal: isTerminal, environment)
       }
     width = isTerminal ? Terminal.columns(environment) : 0
     unicode = Terminal.isUTF8(environment)

@@ -155,4 +155,42 @@ import Testing
     #expect(value?["schema"] as? String == "lanecheck-rules/1")
     #expect(((value?["rules"] as? [Any])?.count ?? 0) > 30)
   }
+
+  @Test(
+    "A verification's JSON is valid, the same every time, and names only rules that explain knows",
+    arguments: ["clean-vxlan", "wrong-vni-out", "spoofed-vtep"])
+  func verifyJSON(bundle: String) throws {
+    let path = RecordedBundles.root.appendingPathComponent(bundle).path
+    let first = try Lanecheck.run(["verify", path, "--format", "json"])
+    let second = try Lanecheck.run(["verify", path, "--format", "json"])
+    #expect(first.output == second.output)
+    #expect(first.errors.isEmpty)
+    let value = try JSONSerialization.jsonObject(with: Data(first.output.utf8)) as? [String: Any]
+    let verdict = try #require(value?["verdict"] as? String)
+    #expect(first.status == ["pass": 0, "fail": 1, "inconclusive": 3][verdict])
+    let findings = try #require(value?["findings"] as? [[String: Any]])
+    for rule in Set(findings.compactMap { $0["rule"] as? String }) {
+      let page = try Lanecheck.run(["explain", rule])
+      #expect(page.status == 0)
+      #expect(!page.output.contains("this version does not raise it"))
+    }
+  }
+
+  @Test("--quiet prints the verdict's line, --output writes a file and nothing else")
+  func verifyOutput() throws {
+    let path = RecordedBundles.root.appendingPathComponent("clean-vxlan").path
+    let quiet = try Lanecheck.run(["verify", path, "--quiet"])
+    #expect(quiet.output.split(separator: "\n").count == 1)
+    #expect(quiet.output.hasPrefix("PASS  "))
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString).txt")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let written = try Lanecheck.run(
+      ["verify", path, "--output", file.path], environment: ["CLICOLOR_FORCE": "1", "LC_ALL": "C"])
+    #expect(written.status == quiet.status)
+    #expect(written.output.isEmpty)
+    #expect(try String(contentsOf: file, encoding: .utf8).hasPrefix("PASS  "))
+    let nowhere = try Lanecheck.run(["verify", path, "--output", "/nonexistent/report.txt"])
+    #expect(nowhere.status == 2)
+    #expect(nowhere.errors.contains("/nonexistent/report.txt"))
+  }
 }
