@@ -28,7 +28,7 @@ struct FrameValue: Hashable {
   }
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
   /// The bytes with some of them replaced, beginning at an offset.
   func replacing(at offset: Int, with bytes: UInt8...) -> [UInt8] {
     var copy = self

@@ -67,10 +67,14 @@ struct Sample: CustomTestStringConvertible {
 /// Frames of every kind that is decoded, none of which contradicts itself.
 let samples: [Sample] = plainSamples + cookedSamples + overlaySamples
 
-private let udpPacket = frame { $0.ipv4(from: addressA, to: addressB) { $0.udp(from: 68, to: 67) { $0.append([1, 2, 3]) } } }
+private let udpPacket = frame {
+  $0.ipv4(from: addressA, to: addressB) { $0.udp(from: 68, to: 67) { $0.append([1, 2, 3]) } }
+}
 private let tcpPacket = frame {
   $0.ipv4(from: addressA, to: addressB) {
-    $0.tcp(from: 40000, to: 80, sequence: 0x0102_0304, acknowledgment: 5, options: [2, 4, 5, 0xb4, 1]) { $0.append([9]) }
+    $0.tcp(from: 40000, to: 80, sequence: 0x0102_0304, acknowledgment: 5, options: [2, 4, 5, 0xb4, 1]) {
+      $0.append([9])
+    }
   }
 }
 private let arpRequest = frame {
@@ -143,7 +147,12 @@ private let plainSamples: [Sample] = {
           $0.append([UInt8](repeating: 0xee, count: 30))
         }
       }),
-    Sample(name: "tagged", bytes: frame(tags: [vlan(1)]) { $0.type(EtherType.ipv4); $0.append(udpPacket[14...]) }),
+    Sample(
+      name: "tagged",
+      bytes: frame(tags: [vlan(1)]) {
+        $0.type(EtherType.ipv4)
+        $0.append(udpPacket[14...])
+      }),
     Sample(
       name: "six tags",
       bytes: frame(tags: (1...6).map { VLANTag(tpid: $0 == 1 ? 0x88a8 : 0x8100, tci: UInt16($0)) }) {
@@ -156,10 +165,20 @@ private let plainSamples: [Sample] = {
         $0.append([0x42, 0x42, 3] + [UInt8](repeating: 0, count: 35))
         $0.pad(to: 60)
       }),
-    Sample(name: "LLDP", bytes: frame { $0.type(0x88cc); $0.append([2, 7, 4, 1, 2, 3, 4, 5, 6]) }),
+    Sample(
+      name: "LLDP",
+      bytes: frame {
+        $0.type(0x88cc)
+        $0.append([2, 7, 4, 1, 2, 3, 4, 5, 6])
+      }),
     Sample(
       name: "SCTP",
-      bytes: frame { $0.ipv4(from: addressA, to: addressB) { $0.ipProtocol(132); $0.append([UInt8](1...16)) } }),
+      bytes: frame {
+        $0.ipv4(from: addressA, to: addressB) {
+          $0.ipProtocol(132)
+          $0.append([UInt8](1...16))
+        }
+      }),
     Sample(
       name: "IPv6 without payload",
       bytes: frame {
