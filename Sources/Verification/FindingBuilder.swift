@@ -476,6 +476,15 @@ struct FindingBuilder {
       // A handful may be chance; where state explains it, one is enough.
       guard record.missed.count >= 3 || tagged != nil else { continue }
       guard stretchIsCredible(key) else { continue }
+      // Where the way into the host was not captured, its flows still tell why.
+      let receiver = key.stretch == .betweenPorts ? key.peer : key.host
+      if key.stretch == .betweenPorts || key.stretch == .toPort, tagged == nil, key.network >= 0,
+        let vni = topology.vni(ofNetwork: Int(key.network)), installed.isUnmapped(host: Int(receiver), vni: vni)
+      {
+        addUnmappedVNI(
+          FaultKey(fault: .unmappedVNI, host: receiver, network: key.network, observed: vni), record.missed)
+        continue
+      }
       let count = record.missed.count
       let message: String
       switch key.stretch {
