@@ -22,6 +22,12 @@ struct Assembly {
   var aliases: [Int: Set<String>] = [:]
   /// Network UUID → index.
   var networksByUUID: [String: Int] = [:]
+  var networkNames: Set<String> = []
+  /// By host: the indices of its ports, and the interfaces that state, manifest or captures name.
+  var hostPorts: [[Int]] = []
+  var interfaceNames: [Set<String>] = []
+  private var hostsByID: [String: Int] = [:]
+  private var noted: Set<StateNote> = []
 
   init(root: String, evidence: [HostEvidence], manifest: Manifest?, neutron: NeutronExport, notes: [StateNote]) {
     self.manifest = manifest
@@ -38,7 +44,7 @@ struct Assembly {
 
   mutating func contradiction(_ text: String, file: String = "", host: Int? = nil) {
     let note = StateNote(kind: .contradiction, file: file, text: text, host: host)
-    if !deployment.notes.contains(note) { deployment.notes.append(note) }
+    if noted.insert(note).inserted { deployment.notes.append(note) }
   }
 
   // MARK: Hosts
@@ -49,8 +55,8 @@ struct Assembly {
     for entry in manifest?.hosts ?? [] where !all.contains(where: { Assembly.sameHost(entry.name, $0.name, $0.aliases) }) {
       if names.insert(entry.name).inserted { all.append(HostEvidence(name: entry.name)) }
     }
-    for port in neutron.ports {
-      guard let id = port.hostID, !all.contains(where: { Assembly.sameHost(id, $0.name, $0.aliases) }) else { continue }
+    let boundTo = Set(neutron.ports.compactMap(\.hostID))
+    for id in boundTo.sorted() where !all.contains(where: { Assembly.sameHost(id, $0.name, $0.aliases) }) {
       if names.insert(id).inserted { all.append(HostEvidence(name: id)) }
     }
     all.sort { naturallyPrecedes($0.name, $1.name) }
@@ -67,8 +73,31 @@ struct Assembly {
       manifestHosts[index] = manifest?.hosts.first { Assembly.sameHost($0.name, item.name, item.aliases) }
       host.interfaceKinds = manifestHosts[index]?.interfaces ?? [:]
       deployment.hosts.append(host)
-      addCaptures(item, host: index)
+      hostPorts.append([])
+      let known = knownInterfaces(of: index)
+      let captures = Assembly.captures(of: item, host: index, known: known)
+      deployment.captures += captures
+      interfaceNames.append(known.union(captures.compactMap(\.interface)))
     }
+    for id in boundTo {
+      hostsByID[id] =
+        deployment.hostIndex(named: id)
+        ?? deployment.hosts.indices.first { Assembly.sameHost(id, deployment.hosts[$0].name, aliases[$0] ?? []) }
+    }
+  }
+
+  /// The host of Neutron's `binding:host_id`.
+  func host(bound id: String) -> Int? { hostsByID[id] }
+
+  /// Whether the intent names all hosts and leaves this one out.
+  func isUnintended(host index: Int) -> Bool {
+    manifest?.complete ?? false && manifestHosts[index] == nil
+  }
+
+  mutating func add(_ port: Port) -> Int {
+    hostPorts[port.host].append(deployment.ports.count)
+    deployment.ports.append(port)
+    return deployment.ports.count - 1
   }
 
   /// Names as they are, or one the other's first label (`compute1` of `compute1.example.org`).
@@ -79,15 +108,9 @@ struct Assembly {
     }
   }
 
-  func hostIndex(named name: String) -> Int? {
-    deployment.hosts.firstIndex { $0.name == name }
-      ?? deployment.hosts.indices.first { Assembly.sameHost(name, deployment.hosts[$0].name, aliases[$0] ?? []) }
-  }
-
   // MARK: Captures
 
-  private mutating func addCaptures(_ item: HostEvidence, host index: Int) {
-    let known = knownInterfaces(of: index)
+  private static func captures(of item: HostEvidence, host index: Int, known: Set<String>) -> [CaptureSource] {
     let hostNames = [item.name] + item.aliases.sorted()
     var sources: [CaptureSource] = []
     for file in item.captures {
@@ -101,11 +124,11 @@ struct Assembly {
       let (x, y) = (a.interface ?? "", b.interface ?? "")
       return x != y ? naturallyPrecedes(x, y) : naturallyPrecedes(a.name, b.name)
     }
-    deployment.captures += sources
+    return sources
   }
 
   /// Interfaces that state or the manifest names on a host.
-  func knownInterfaces(of index: Int) -> Set<String> {
+  private func knownInterfaces(of index: Int) -> Set<String> {
     let host = deployment.hosts[index]
     var known = Set(host.interfaces.map(\.name))
     for state in [host.before, host.after] {

@@ -157,7 +157,12 @@ struct BundleDiscovery {
         continue
       }
       switch fileType(target) {
-      case .typeRegular?: result.append(Entry(path: path, name: entryName, base: base, isDirectory: false))
+      case .typeRegular?:
+        guard visited.insert(target).inserted else {
+          ignore(entryName, "a link to a file that is read already")
+          continue
+        }
+        result.append(Entry(path: path, name: entryName, base: base, isDirectory: false))
       case .typeDirectory?: result.append(Entry(path: path, name: entryName, base: base, isDirectory: true))
       case nil: ignore(entryName, "a symbolic link that leads nowhere")
       default: ignore(entryName, "no regular file")

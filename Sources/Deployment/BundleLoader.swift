@@ -16,19 +16,23 @@ public func loadBundle(path: String) throws(BundleError) -> Deployment {
   return try assemble(root: path, hosts: found.hosts, manifest: manifest, notes: notes)
 }
 
-/// Reads loose files, of captures and state alike, with an optional manifest.
+/// Reads loose files, of captures and state alike, with an optional manifest (`lanecheck.yaml` may be
+/// among the files). A file that is named twice is read once.
 ///
 /// A file's host is, in this order: the directory it lies in, where the manifest has a host of that
 /// name; the prefix of its name (`compute1-eth1.pcap`), likewise; the one host of the manifest
 /// that has its interface; else the directory's name.
 /// Files from a single directory are shared out by prefix, if at least two prefixes suggest hosts.
 public func loadFiles(_ paths: [String], manifest path: String?) throws(BundleError) -> Deployment {
-  let manifest = try path.map { path throws(BundleError) in try readManifest(path: path, name: path) }
+  let manifestPath = path ?? paths.first { FileRecognition.kind(named: URL(fileURLWithPath: $0).lastPathComponent) == .manifest }
+  let manifest = try manifestPath.map { path throws(BundleError) in try readManifest(path: path, name: path) }
+  var seen: Set<String> = []
   var byDirectory: [String: HostFiles] = [:]
   var notes: [StateNote] = []
   for path in paths {
     guard let type = fileType(path) else { throw BundleError(file: path, reason: "no such file or directory") }
     let url = URL(fileURLWithPath: path)
+    guard type != .typeRegular || seen.insert(url.resolvingSymlinksInPath().path).inserted else { continue }
     if type == .typeDirectory {
       throw BundleError(file: path, reason: "a directory among loose files; a bundle is given alone")
     }

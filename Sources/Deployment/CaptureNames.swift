@@ -11,7 +11,7 @@ struct CaptureName: Equatable {
 /// no letter or digit) wins. Where none does, the name up to the first `.`, `_NNNNN_` or time
 /// stamp of a rotated file stands for the interface, unless it is a generic word or longer than
 /// an interface name can be (15 octets). `eth1.100.pcap` is the VLAN sub-interface `eth1.100`. The host's
-/// own name, or a generic word, may stand in front (`compute1-eth1.pcap`, `tcpdump_eth1.pcap`).
+/// own name, or another word, may stand in front (`compute1-eth1.pcap`, `tcpdump_eth1.pcap`).
 func readCaptureName(_ file: String, known: Set<String>, hostNames: [String] = []) -> CaptureName {
   let stem = FileRecognition.captureStem(file) ?? file
   let direction = direction(of: stem)
@@ -27,6 +27,10 @@ func readCaptureName(_ file: String, known: Set<String>, hostNames: [String] = [
     if let name = plausible(withoutRotation(tail)), looksLikeInterface(name) {
       return CaptureName(interface: name, direction: direction)
     }
+  }
+  if let prefix = hostPrefix(of: String(rest) + ".pcap") {
+    rest = rest.dropFirst(prefix.count + 1)
+    if let name = knownInterface(beginning: rest, known) { return CaptureName(interface: name, direction: direction) }
   }
   return CaptureName(interface: plausible(withoutRotation(rest)), direction: direction)
 }

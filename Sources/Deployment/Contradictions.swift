@@ -2,18 +2,29 @@
 extension Assembly {
   mutating func noteContradictions() {
     noteSharedSegments()
-    for index in deployment.hosts.indices { noteLocalVLANs(host: index) }
+    for index in deployment.hosts.indices {
+      noteLocalVLANs(host: index)
+      if isUnintended(host: index) {
+        contradiction(
+          "\(deployment.hosts[index].name) is not among the hosts of the manifest, which says it is complete",
+          file: manifest?.file ?? "", host: index)
+      }
+    }
     noteTags()
     if deployment.complete { noteUnknownRemotes() }
   }
 
   private mutating func noteSharedSegments() {
-    for (index, network) in deployment.networks.enumerated() {
-      guard network.isOverlay, let segment = network.segmentationID else { continue }
-      for other in deployment.networks[..<index] where other.isOverlay && other.segmentationID == segment {
-        // A GRE key and a VNI live in tunnels of their own.
-        guard other.kind == network.kind else { continue }
-        contradiction("networks \(other.name) and \(network.name) have the same \(network.kind.rawValue) ID \(segment)")
+    // A GRE key and a VNI live in tunnels of their own.
+    for kind in [Network.Kind.vxlan, .gre, .geneve] {
+      var first: [UInt32: String] = [:]
+      for network in deployment.networks where network.kind == kind {
+        guard let segment = network.segmentationID else { continue }
+        if let other = first[segment] {
+          contradiction("networks \(other) and \(network.name) have the same \(kind.rawValue) ID \(segment)")
+        } else {
+          first[segment] = network.name
+        }
       }
     }
   }
@@ -45,12 +56,14 @@ extension Assembly {
     for port in deployment.ports {
       guard let recorded = port.recordedTag else { continue }
       let host = deployment.hosts[port.host]
-      if port.installedTag != recorded, host.before != nil || port.installedTag != nil {
+      // A port that only the later state has was not there before, and has no tag of then.
+      let wasThere = host.before?.bridges.contains { $0.ports.contains { $0.name == port.bridgePort } } ?? true
+      if wasThere, port.installedTag != recorded {
         contradiction(
           "\(host.name): port \(port.bridgePort ?? port.name) has \(tagWords(port.installedTag)), the agent's record "
             + "says \(tagWords(recorded))", host: port.host)
       }
-      if host.before != nil, let after = port.installedTagAfter, after != port.installedTag {
+      if host.before != nil, wasThere, let after = port.installedTagAfter, after != port.installedTag {
         contradiction(
           "\(host.name): port \(port.bridgePort ?? port.name) has \(tagWords(port.installedTag)) before and "
             + "\(tagWords(after)) after the captures", host: port.host)

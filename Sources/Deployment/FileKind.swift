@@ -27,13 +27,13 @@ enum FileRecognition {
     let lower = name.lowercased()
     if lower == "lanecheck.yaml" || lower == "lanecheck.yml" { return .manifest }
     if captureStem(name) != nil { return .capture }
-    if evidence.contains(where: lower.hasPrefix) { return .quiet }
     if let bridge = stem(name, ".flows") {
       let (base, version) = splitDialect(bridge)
       return .flows(bridge: base, version: version)
     }
     if let bridge = stem(name, ".ports") { return .portList(bridge: bridge) }
     if let bridge = stem(name, ".fdb") { return .forwarding(bridge: bridge) }
+    if evidence.contains(where: lower.hasPrefix) { return .quiet }
     if lower.hasSuffix(".json") { return .json }
     if [".md", ".yaml", ".yml", ".rst", ".html", ".sarif"].contains(where: lower.hasSuffix) { return .quiet }
     if lower.hasPrefix("ovs-vsctl-show") || lower.hasPrefix("ovs-vsctl_show") { return .vsctlShow }

@@ -2,13 +2,14 @@ import Wire
 
 /// `ip -j addr` and `ip -s -d -j link`: one reader for both, since one may hold what the other lacks.
 enum IPDevices {
-  /// nil where the value is no list of devices.
-  static func read(_ value: JSONValue) -> [HostInterface]? {
+  /// The devices, and how many entries are none; nil where the value is no list of devices.
+  static func read(_ value: JSONValue) -> (devices: [HostInterface], malformed: Int)? {
     guard let items = value.array else { return nil }
     // `ip -j` prints empty objects between devices when it filters.
-    let devices = items.filter { $0.object?.isEmpty != true }
-    guard devices.allSatisfy({ $0["ifname"]?.string != nil }) else { return nil }
-    return devices.compactMap(device)
+    let entries = items.filter { $0.object?.isEmpty != true }
+    let devices = entries.compactMap(device)
+    guard !devices.isEmpty || entries.isEmpty else { return nil }
+    return (devices, entries.count - devices.count)
   }
 
   private static func device(_ value: JSONValue) -> HostInterface? {

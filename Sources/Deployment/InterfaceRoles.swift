@@ -2,7 +2,7 @@ import Wire
 
 extension Deployment {
   /// What an interface of a host is: by the manifest, else as part of a port's path, else by
-  /// state, else by the kind of its name. On a host without any list of devices, a name that
+  /// state, else by the kind of its name. Where no device is known to hold a tunnel endpoint, a name that
   /// network cards have (`eth1`, `ens3f0`, `bond0`) is taken for the underlay's.
   public func role(of interface: String, on host: Int) -> InterfaceRole {
     guard hosts.indices.contains(host) else { return InterfaceRole(kind: .unknown) }
@@ -31,7 +31,7 @@ extension Deployment {
 
   private func kindFromName(_ name: String, _ host: Int) -> PointKind {
     if let kind = namedKind(name) { return kind }
-    return hosts[host].interfaces.isEmpty && isPhysicalName(name) ? .tunnel : .unknown
+    return isPhysicalName(name) && underlayInterfaces(of: host).isEmpty ? .tunnel : .unknown
   }
 
   /// Kinds that names alone tell (Neutron's and Open vSwitch's prefixes).
@@ -67,7 +67,7 @@ extension Deployment {
     let bridges = hosts[host].state?.bridges ?? []
     while let name = pending.popLast() {
       guard found.insert(name).inserted else { continue }
-      // Open vSwitch: the physical ports of the bridge, and of bridges that patches join to it.
+      // Open vSwitch: the physical ports of the bridge whose internal port it is.
       for bridge in bridges where bridge.ports.contains(where: { $0.name == name && $0.type == "internal" }) {
         for port in bridge.ports where port.isPhysical { pending += port.members.isEmpty ? [port.name] : port.members }
       }
@@ -76,6 +76,8 @@ extension Deployment {
         ["vlan", "macvlan", "ipvlan", "bond", "team"].contains(device.kind ?? "vlan")
       {
         pending.append(link)
+      } else if let dot = name.lastIndex(of: "."), UInt16(name[name.index(after: dot)...]) != nil {
+        pending.append(String(name[..<dot]))
       }
     }
     return found

@@ -5,6 +5,8 @@ struct Manifest {
   struct NetworkEntry {
     var name: String
     var kind = Network.Kind.vxlan
+    /// Whether the type is written there, and not taken for granted.
+    var hasType = false
     var segmentationID: UInt32?
     var uuid: String?
   }

@@ -17,7 +17,7 @@ extension Manifest {
     do {
       guard let root = try Yams.compose(yaml: text) else { return Manifest(file: file) }
       let manifest = reader.manifest(root)
-      guard reader.problems.isEmpty else { throw BundleError(reader.problems) }
+      guard reader.problems.isEmpty else { throw BundleError(reader.problemsInOrder) }
       return manifest
     } catch let error as BundleError {
       throw error
@@ -69,6 +69,10 @@ private struct ManifestReader {
   var problems: [BundleError.Problem] = []
   private var manifest: Manifest
 
+  var problemsInOrder: [BundleError.Problem] {
+    problems.sorted { ($0.line, $0.column, $0.reason) < ($1.line, $1.column, $1.reason) }
+  }
+
   init(file: String) {
     self.file = file
     manifest = Manifest(file: file)
@@ -91,17 +95,21 @@ private struct ManifestReader {
   private mutating func network(_ name: String, _ node: Node) {
     var entry = Manifest.NetworkEntry(name: name)
     var number: (value: UInt64, node: Node, key: String)?
+    var hasNumber = false
     for (key, value) in fields(node, of: "network \(name)", known: ["vni", "vlan", "type", "uuid"]) {
       switch key.text {
       case "vni", "vlan":
-        if number != nil { fail(key.node, "network \(name) has both vni and vlan") }
+        if hasNumber { fail(key.node, "network \(name) has both vni and vlan") }
+        hasNumber = true
         if let parsed = unsigned(value, key.text) { number = (parsed, value, key.text) }
-      case "type": entry.kind = kind(value)
+      case "type":
+        entry.kind = kind(value)
+        entry.hasType = true
       default: entry.uuid = string(value, key.text)?.lowercased()
       }
     }
     if let number { entry.segmentationID = segmentation(number.value, number.node, number.key, entry) }
-    if entry.segmentationID == nil, number == nil, ![.flat, .local].contains(entry.kind) {
+    if !hasNumber, ![.flat, .local].contains(entry.kind) {
       fail(node, "network \(name) has no \(entry.kind == .vlan ? "vlan" : "vni")")
     }
     manifest.networks.append(entry)

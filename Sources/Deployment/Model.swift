@@ -52,7 +52,12 @@ public enum Source: Int, Comparable, Sendable {
 
 /// A tenant (or provider) network.
 public struct Network: Sendable {
-  public enum Kind: String, Sendable { case vxlan, gre, geneve, vlan, flat, local, unknown }
+  public enum Kind: String, Sendable {
+    case vxlan, gre, geneve, vlan, flat, local, unknown
+
+    /// Whether frames of such a network travel in tunnels.
+    public var isOverlay: Bool { self == .vxlan || self == .gre || self == .geneve }
+  }
   public var name: String
   public var uuid: String?
   public var kind: Kind
@@ -69,7 +74,7 @@ public struct Network: Sendable {
   }
 
   /// Whether frames of it travel in tunnels under `segmentationID`.
-  public var isOverlay: Bool { kind == .vxlan || kind == .gre || kind == .geneve }
+  public var isOverlay: Bool { kind.isOverlay }
 }
 
 /// One compute or network host.

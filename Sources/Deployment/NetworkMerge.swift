@@ -2,11 +2,9 @@
 extension Assembly {
   mutating func mergeNetworks() {
     for entry in manifest?.networks ?? [] {
-      let index = deployment.networks.count
-      deployment.networks.append(
+      add(
         Network(
           name: entry.name, uuid: entry.uuid, kind: entry.kind, segmentationID: entry.segmentationID, source: .manifest))
-      if let uuid = entry.uuid { networksByUUID[uuid] = index }
     }
     for entry in neutron.networks where networksByUUID[entry.uuid] == nil { merge(neutron: entry) }
     for entry in neutron.networks { compare(neutron: entry) }
@@ -18,6 +16,7 @@ extension Assembly {
       unclaimed(kind: entry.kind, segmentationID: entry.segmentationID)
       ?? deployment.networks.firstIndex { $0.source == .manifest && $0.uuid == nil && $0.name == entry.name }
     if let index {
+      adoptKind(entry.kind, index)
       deployment.networks[index].uuid = entry.uuid
       networksByUUID[entry.uuid] = index
     } else {
@@ -50,6 +49,7 @@ extension Assembly {
 
   private mutating func add(_ network: Network) {
     if let uuid = network.uuid { networksByUUID[uuid] = deployment.networks.count }
+    networkNames.insert(network.name)
     deployment.networks.append(network)
   }
 
@@ -57,8 +57,7 @@ extension Assembly {
   /// eight letters of the UUID where there is none.
   private func freeName(_ name: String, uuid: String) -> String {
     let candidates = name.isEmpty ? ["net-\(uuid.prefix(8))"] : [name, "\(name)-\(uuid.prefix(8))"]
-    let taken = Set(deployment.networks.map(\.name))
-    return candidates.first { !taken.contains($0) } ?? "net-\(uuid)"
+    return candidates.first { !networkNames.contains($0) } ?? "net-\(uuid)"
   }
 
   // MARK: Agents' records
@@ -102,7 +101,10 @@ extension Assembly {
   /// intent's own entry of that port.
   private mutating func claim(_ record: AgentRecord) {
     guard let uuid = record.networkUUID, networksByUUID[uuid] == nil else { return }
-    if let index = unclaimed(kind: record.kind, segmentationID: record.segmentationID) ?? intended(record) {
+    let found =
+      unclaimed(kind: record.kind, segmentationID: record.segmentationID) ?? intended(record) ?? otherOverlay(record)
+    if let index = found {
+      adoptKind(record.kind, index)
       deployment.networks[index].uuid = uuid
       networksByUUID[uuid] = index
     }
@@ -113,6 +115,23 @@ extension Assembly {
       let name = entry.network
     else { return nil }
     return deployment.networks.firstIndex { $0.name == name && $0.uuid == nil }
+  }
+
+  /// An overlay network of the manifest with this ID and another type: more likely a slip than a second network.
+  private func otherOverlay(_ record: AgentRecord) -> Int? {
+    guard record.kind.isOverlay, let segment = record.segmentationID else { return nil }
+    return deployment.networks.firstIndex {
+      $0.source == .manifest && $0.uuid == nil && $0.isOverlay && $0.segmentationID == segment
+    }
+  }
+
+  /// A manifest that leaves the type out means the one that the deployment uses.
+  private mutating func adoptKind(_ kind: Network.Kind, _ index: Int) {
+    let network = deployment.networks[index]
+    guard kind.isOverlay, network.source == .manifest, network.kind.isOverlay,
+      manifest?.networks.first(where: { $0.name == network.name })?.hasType == false
+    else { return }
+    deployment.networks[index].kind = kind
   }
 
   private mutating func compare(_ record: AgentRecord) {

@@ -33,7 +33,8 @@ struct OVSStateBuilder {
     var state = HostState()
     state.ovsVersion = files.ovsVersion
     state.taken = files.taken
-    var bridges = files.tables[.bridge].map { bridgesFromOVSDB($0.rows) } ?? bridgesFromShow()
+    var bridges = files.tables[.bridge].map { bridgesFromOVSDB($0.rows) } ?? []
+    bridges += bridgesFromShow(except: Set(bridges.map(\.name)))
     for name in files.bridgeNames where !bridges.contains(where: { $0.name == name }) { bridges.append(Bridge(name: name)) }
     if files.tables[.bridge] == nil, files.show == nil { placePorts(in: &bridges) }
     for index in bridges.indices { addDumps(to: &bridges[index]) }
@@ -72,8 +73,10 @@ struct OVSStateBuilder {
         bridge.ports = shownPorts.map { self.port($0) }
       } else {
         compare(bridge, with: shownPorts)
-        if bridge.ports.count < members.count {
-          note(.contradiction, .bridge, "\(members.count - bridge.ports.count) ports of \(name) are not in table Port")
+        for shown in shownPorts where portNames[shown.name] == nil { bridge.ports.append(self.port(shown)) }
+        let missing = members.count { ports[$0] == nil }
+        if missing > 0 {
+          note(.contradiction, .bridge, "\(missing) ports of \(name) are not in table Port")
         }
       }
       result.append(bridge)
@@ -81,9 +84,14 @@ struct OVSStateBuilder {
     return result
   }
 
-  private mutating func bridgesFromShow() -> [Bridge] {
+  private mutating func bridgesFromShow(except known: Set<String>) -> [Bridge] {
     var result: [Bridge] = []
-    for entry in files.show?.bridges ?? [] where !result.contains(where: { $0.name == entry.name }) {
+    var seen = known
+    for entry in files.show?.bridges ?? [] where seen.insert(entry.name).inserted {
+      if files.tables[.bridge] != nil {
+        notes.append(
+          StateNote(kind: .contradiction, file: files.showFile, text: "bridge \(entry.name) is not in OVSDB's list"))
+      }
       var bridge = Bridge(name: entry.name)
       bridge.datapathType = entry.datapathType
       bridge.failMode = entry.failMode

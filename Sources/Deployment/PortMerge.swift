@@ -28,32 +28,24 @@ extension Assembly {
       }
     }
     for (record, state) in subports { attach(subport: record, in: state) }
-    let known = deployment.captures.filter { $0.host == index }.compactMap(\.interface)
-    let names = knownInterfaces(of: index).union(known)
-    for port in deployment.ports.indices where deployment.ports[port].host == index {
-      Assembly.namePath(of: &deployment.ports[port], known: names)
-    }
+    for port in hostPorts[index] { Assembly.namePath(of: &deployment.ports[port], known: interfaceNames[index]) }
   }
 
   /// `serves` where the state is what counts: that of before, or the only one there is.
   private mutating func merge(_ record: AgentRecord, isAfter: Bool, serves: Bool) {
     let name = record.port.name
     // A trunk's parent shows twice: its tap on the trunk's bridge and tpi- on br-int.
-    let found = deployment.ports.firstIndex { port in
-      port.host == record.host
-        && (record.uuid.map { $0 == port.uuid } ?? false || port.bridgePort == name || port.tap == name)
+    let found = hostPorts[record.host].first { index in
+      let port = deployment.ports[index]
+      return record.uuid.map { $0 == port.uuid } ?? false || port.bridgePort == name || port.tap == name
     }
-    let index = found ?? deployment.ports.count
-    if found == nil {
-      var port = Port(host: record.host, network: nil, name: name, source: .installed)
-      port.bridgePort = name
-      deployment.ports.append(port)
-    }
-    var port = deployment.ports[index]
+    var port = found.map { deployment.ports[$0] } ?? Port(host: record.host, network: nil, name: name, source: .installed)
+    if found == nil { port.bridgePort = name }
     port.uuid = port.uuid ?? record.uuid
     if port.macs.isEmpty, let mac = record.mac ?? macOfTap(record) { port.macs = [mac] }
     if record.bridge.hasPrefix("tbr-") {
       if name.hasPrefix("tap") || name.hasPrefix("vhu") { port.tap = name }
+      if name.hasPrefix("qvo") { port.qvo = name }
       // Its own name, not that of the patch port.
       port.name = name
     } else {
@@ -70,7 +62,7 @@ extension Assembly {
       port.network = network
       port.source = .agentRecord
     }
-    deployment.ports[index] = port
+    if let found { deployment.ports[found] = port } else { _ = add(port) }
   }
 
   /// libvirt gives a guest's tap the guest's own MAC with fe in the first octet. Only Neutron's
@@ -103,8 +95,8 @@ extension Assembly {
       let vlan = bridge.ports.first(where: { $0.name == peer })?.tag
     else { return }
     let members = Set(bridge.ports.map(\.name))
-    let parent = deployment.ports.firstIndex { port in
-      guard port.host == record.host else { return false }
+    let parent = hostPorts[record.host].first { index in
+      let port = deployment.ports[index]
       if let tap = port.tap, members.contains(tap) { return true }
       guard let name = port.bridgePort, name.hasPrefix("tpi-") else { return false }
       let patch = state.bridges.lazy.flatMap(\.ports).first { $0.name == name }?.patchPeer
@@ -123,7 +115,7 @@ extension Assembly {
   /// `qvoX` brings tapX, qbrX and qvbX where such interfaces are known.
   static func namePath(of port: inout Port, known: Set<String>) {
     guard let name = port.bridgePort else { return }
-    if name.hasPrefix("qvo") {
+    if let name = port.qvo ?? (name.hasPrefix("qvo") ? name : nil) {
       let suffix = name.dropFirst(3)
       let existing: (String) -> String? = { known.contains($0 + suffix) ? $0 + suffix : nil }
       port.qvo = port.qvo ?? name
@@ -139,16 +131,19 @@ extension Assembly {
 
   private mutating func addNeutronPorts() {
     let byUUID = Dictionary(neutron.ports.map { ($0.uuid, $0) }) { first, _ in first }
+    let bound = Dictionary(grouping: deployment.ports.indices) { deployment.ports[$0].uuid }
     let children = Set(neutron.ports.flatMap { $0.subports.map(\.port) })
     for entry in neutron.ports {
-      var indices = deployment.ports.indices.filter { deployment.ports[$0].uuid == entry.uuid }
-      if indices.isEmpty, !children.contains(entry.uuid), let id = entry.hostID, let host = hostIndex(named: id) {
+      var indices = bound[entry.uuid] ?? []
+      if indices.isEmpty, !children.contains(entry.uuid), let host = entry.hostID.flatMap(host(bound:)) {
         let suffix = entry.uuid.prefix(11)
         let name = entry.name.isEmpty ? "tap\(suffix)" : entry.name
-        indices = [portIndex(on: host, withSuffix: suffix) ?? deployment.ports.count]
-        if indices[0] == deployment.ports.count {
-          deployment.ports.append(Port(host: host, network: nil, name: name, source: .neutron))
-          nameCaptured(indices[0], suffix: String(suffix))
+        if let index = portIndex(on: host, withSuffix: suffix) {
+          indices = [index]
+        } else {
+          var port = Port(host: host, network: nil, name: name, source: .neutron)
+          nameCaptured(&port, suffix: String(suffix))
+          indices = [add(port)]
         }
       }
       for index in indices { apply(entry, byUUID, to: index) }
@@ -157,18 +152,16 @@ extension Assembly {
 
   /// A bound port without iface-id (`ovs-vsctl show`), by the letters of the UUID that its name ends with.
   private func portIndex(on host: Int, withSuffix suffix: Substring) -> Int? {
-    deployment.ports.firstIndex { $0.host == host && $0.uuid == nil && $0.bridgePort?.dropFirst(3) == suffix }
+    hostPorts[host].first { deployment.ports[$0].uuid == nil && deployment.ports[$0].bridgePort?.dropFirst(3) == suffix }
   }
 
-  private mutating func nameCaptured(_ index: Int, suffix: String) {
-    let host = deployment.ports[index].host
-    let captured = deployment.captures.filter { $0.host == host }.compactMap(\.interface)
-    let known = knownInterfaces(of: host).union(captured)
+  private func nameCaptured(_ port: inout Port, suffix: String) {
+    let known = interfaceNames[port.host]
     if known.contains("qvo" + suffix) {
-      deployment.ports[index].bridgePort = "qvo" + suffix
-      Assembly.namePath(of: &deployment.ports[index], known: known)
+      port.bridgePort = "qvo" + suffix
+      Assembly.namePath(of: &port, known: known)
     } else if known.contains("tap" + suffix) {
-      deployment.ports[index].tap = "tap" + suffix
+      port.tap = "tap" + suffix
     }
   }
 
@@ -215,12 +208,8 @@ extension Assembly {
 
   private mutating func addManifestPorts(host index: Int) {
     for entry in manifestHosts[index]?.ports ?? [] {
-      let found = deployment.ports.firstIndex { $0.host == index && Assembly.isSame(entry, $0) }
-      let position = found ?? deployment.ports.count
-      if found == nil {
-        deployment.ports.append(Port(host: index, network: nil, name: entry.name, source: .manifest))
-      }
-      apply(entry, to: position)
+      let found = hostPorts[index].first { Assembly.isSame(entry, deployment.ports[$0]) }
+      apply(entry, to: found ?? add(Port(host: index, network: nil, name: entry.name, source: .manifest)))
     }
   }
 
@@ -254,8 +243,7 @@ extension Assembly {
     port.tap = entry.tap ?? port.tap
     port.qvo = entry.qvo ?? port.qvo
     if port.bridgePort == nil { port.bridgePort = bridgePort(of: port) }
-    let captured = deployment.captures.filter { $0.host == port.host }.compactMap(\.interface)
-    Assembly.namePath(of: &port, known: knownInterfaces(of: port.host).union(captured))
+    Assembly.namePath(of: &port, known: interfaceNames[port.host])
     let names = deployment.networks
     if let network = entry.network.flatMap({ name in names.firstIndex { $0.name == name } }) {
       if let recorded = port.network, recorded != network { noteNetwork(port, recorded, network, "in the manifest") }
@@ -274,10 +262,8 @@ extension Assembly {
   private func bridgePort(of port: Port) -> String? {
     if let qvo = port.qvo { return qvo }
     guard let tap = port.tap else { return nil }
-    let known = knownInterfaces(of: port.host).union(
-      deployment.captures.filter { $0.host == port.host }.compactMap(\.interface))
     let hybrid = "qvo" + tap.dropFirst(3)
-    if tap.hasPrefix("tap"), known.contains(hybrid) { return hybrid }
+    if tap.hasPrefix("tap"), interfaceNames[port.host].contains(hybrid) { return hybrid }
     let bridges = deployment.hosts[port.host].state?.bridges ?? []
     return bridges.contains { $0.ports.contains { $0.name == tap } } ? tap : nil
   }
@@ -287,12 +273,12 @@ extension Assembly {
   /// A guest that only the names of captures show: tapX and qvoX of one suffix are one port.
   private mutating func addCapturedPorts(host index: Int) {
     let captured = deployment.captures.filter { $0.host == index }.compactMap(\.interface)
-    let known = knownInterfaces(of: index).union(captured)
+    let known = interfaceNames[index]
     for name in Set(captured).sorted(by: naturallyPrecedes) {
       let suffix = String(name.dropFirst(3))
       guard ["tap", "qvo", "qvb", "vhu"].contains(name.prefix(3)), !suffix.isEmpty else { continue }
-      let isKnown = deployment.ports.contains { port in
-        guard port.host == index else { return false }
+      let isKnown = hostPorts[index].contains { position in
+        let port = deployment.ports[position]
         let names = [port.tap, port.qvo, port.qvb, port.bridgePort].compactMap { $0 }
         return names.contains(name) || names.contains { $0.dropFirst(3) == suffix && $0.hasPrefix("q") }
       }
@@ -302,7 +288,7 @@ extension Assembly {
       port.bridgePort = isHybrid ? "qvo" + suffix : name
       port.name = isHybrid ? "qvo" + suffix : name
       Assembly.namePath(of: &port, known: known)
-      deployment.ports.append(port)
+      _ = add(port)
     }
   }
 

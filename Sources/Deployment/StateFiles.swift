@@ -116,8 +116,9 @@ struct StateFiles {
       readTimes(taken, value, file)
     } else if neutron.add(value) {
       return
-    } else if let devices = IPDevices.read(value) {
-      IPDevices.merge(devices, into: &self.devices)
+    } else if let (found, malformed) = IPDevices.read(value) {
+      IPDevices.merge(found, into: &devices)
+      if malformed > 0 { note(.unreadable, file, text: "\(malformed) entries are no devices") }
     } else {
       note(.ignored, file, text: "JSON of no known form")
     }
