@@ -52,7 +52,8 @@ struct Assembly {
   private mutating func mergeHosts(_ evidence: [HostEvidence]) {
     var names = Set(evidence.map(\.name))
     var all = evidence
-    for entry in manifest?.hosts ?? [] where !all.contains(where: { Assembly.sameHost(entry.name, $0.name, $0.aliases) }) {
+    for entry in manifest?.hosts ?? []
+    where !all.contains(where: { Assembly.sameHost(entry.name, $0.name, $0.aliases) }) {
       if names.insert(entry.name).inserted { all.append(HostEvidence(name: entry.name)) }
     }
     let boundTo = Set(neutron.ports.compactMap(\.hostID))

@@ -6,11 +6,14 @@ import Foundation
 /// Throws where there is nothing to work with: no such directory, a manifest with mistakes, neither
 /// captures, state nor intent. All that merely cannot be read is in `notes`.
 public func loadBundle(path: String) throws(BundleError) -> Deployment {
+  guard !path.isEmpty else { throw BundleError(file: "bundle", reason: "the path is empty") }
   if let type = fileType(path), type != .typeDirectory {
     return try loadFiles([path], manifest: nil)
   }
   var found = try BundleDiscovery(root: path)
-  let manifest = try found.manifest.map { file throws(BundleError) in try readManifest(path: file.path, name: file.name) }
+  let manifest = try found.manifest.map { file throws(BundleError) in
+    try readManifest(path: file.path, name: file.name)
+  }
   found.spreadOwnFiles(manifest: manifest)
   let notes = found.notes
   return try assemble(root: path, hosts: found.hosts, manifest: manifest, notes: notes)
@@ -24,7 +27,8 @@ public func loadBundle(path: String) throws(BundleError) -> Deployment {
 /// that has its interface; else the directory's name.
 /// Files from a single directory are shared out by prefix, if at least two prefixes suggest hosts.
 public func loadFiles(_ paths: [String], manifest path: String?) throws(BundleError) -> Deployment {
-  let manifestPath = path ?? paths.first { FileRecognition.kind(named: URL(fileURLWithPath: $0).lastPathComponent) == .manifest }
+  let manifestPath =
+    path ?? paths.first { FileRecognition.kind(named: URL(fileURLWithPath: $0).lastPathComponent) == .manifest }
   let manifest = try manifestPath.map { path throws(BundleError) in try readManifest(path: path, name: path) }
   var seen: Set<String> = []
   var byDirectory: [String: HostFiles] = [:]
@@ -68,7 +72,9 @@ private func readManifest(path: String, name: String) throws(BundleError) -> Man
 private func assemble(
   root: String, hosts: [HostFiles], manifest: Manifest?, notes: [StateNote]
 ) throws(BundleError) -> Deployment {
+  // The host of each note, by name: indices come with the assembly.
   var notes = notes
+  var owners = notes.map { $0.file.split(separator: "/").first.map(String.init) }
   var neutron = NeutronExport()
   var evidence: [HostEvidence] = []
   for files in hosts {
@@ -82,6 +88,7 @@ private func assemble(
       IPDevices.merge(state.devices, into: &item.devices)
       if let name = state.hostName { item.aliases.insert(name) }
       notes += state.notes + builder.notes
+      owners += Array(repeating: files.name, count: notes.count - owners.count)
     }
     // A directory with nothing but Neutron's answers is no host.
     let isHost = !item.captures.isEmpty || item.before != nil || item.after != nil || !item.devices.isEmpty
@@ -96,10 +103,8 @@ private func assemble(
   guard !deployment.hosts.isEmpty || !deployment.networks.isEmpty else {
     throw BundleError(file: root.isEmpty ? "input" : root, reason: "holds neither captures nor state of any host")
   }
-  let hostOfDirectory = Dictionary(deployment.hosts.enumerated().map { ($1.name, $0) }) { first, _ in first }
-  for index in deployment.notes.indices where deployment.notes[index].host == nil {
-    let first = deployment.notes[index].file.split(separator: "/").first
-    deployment.notes[index].host = first.flatMap { hostOfDirectory[String($0)] }
+  for (index, owner) in owners.enumerated() {
+    deployment.notes[index].host = owner.flatMap { deployment.hostIndex(named: $0) }
   }
   return deployment
 }

@@ -131,7 +131,10 @@ private func withoutRotation(_ text: Substring) -> Substring {
 private func separatesDate(_ text: Substring, at separator: Substring.Index) -> Bool {
   let parts = text.split { "_-:T".contains($0) }
   let isShort: (Substring) -> Bool = { (1...2).contains($0.utf8.count) && $0.allSatisfy(\.isNumber) }
-  guard let year = parts.firstIndex(where: { $0.utf8.count == 4 && ($0.hasPrefix("19") || $0.hasPrefix("20")) && Int($0) != nil })
+  guard
+    let year = parts.firstIndex(where: {
+      $0.utf8.count == 4 && ($0.hasPrefix("19") || $0.hasPrefix("20")) && Int($0) != nil
+    })
   else { return false }
   return year > 0 && parts[(year + 1)...].allSatisfy(isShort) && text[separator] != "."
 }

@@ -78,7 +78,8 @@ extension Assembly {
       for tunnel in deployment.tunnels(of: index) {
         guard let remote = tunnel.remote, !known.contains(remote) else { continue }
         contradiction(
-          "\(deployment.hosts[index].name): tunnel port \(tunnel.name) leads to \(remote), which no host has", host: index)
+          "\(deployment.hosts[index].name): tunnel port \(tunnel.name) leads to \(remote), which no host has",
+          host: index)
       }
     }
   }

@@ -15,14 +15,14 @@ extension HostFiles {
       }
     }
     let prefixes = rest.captures.map { hostPrefix(of: $0.base) }
-    let isShared = before.isEmpty && after.isEmpty && prefixes.allSatisfy { $0 != nil }
-    if isShared, Set(prefixes).count > 1 {
+    let hasState = !after.isEmpty || before.contains { !$0.base.hasPrefix("neutron") }
+    if !hasState, prefixes.allSatisfy({ $0 != nil }), Set(prefixes).count > 1 {
       for (file, prefix) in zip(rest.captures, prefixes) {
         HostFiles.add([HostFiles(name: prefix ?? name, captures: [file])], to: &result)
       }
-    } else if !rest.isEmpty {
-      HostFiles.add([rest], to: &result)
+      rest.captures = []
     }
+    if !rest.isEmpty { HostFiles.add([rest], to: &result) }
     return result
   }
 
@@ -61,7 +61,9 @@ extension BundleDiscovery {
     var rest = own
     rest.captures = []
     for file in own.captures {
-      let owner = known.filter { file.base.hasPrefix($0 + "-") || file.base.hasPrefix($0 + "_") }.max { $0.count < $1.count }
+      let owner = known.filter { file.base.hasPrefix($0 + "-") || file.base.hasPrefix($0 + "_") }.max {
+        $0.count < $1.count
+      }
       if let owner {
         HostFiles.add([HostFiles(name: owner, captures: [file])], to: &hosts)
       } else {

@@ -25,7 +25,9 @@ extension Deployment {
       if port.type == "patch" { return .patch }
       if port.isPhysical, isProviderBridge(bridge, among: bridges) { return .provider }
     }
-    if namedKind(name) == nil, hosts[host].interfaces.first(where: { $0.name == name })?.kind == "bridge" { return .bridge }
+    if namedKind(name) == nil, hosts[host].interfaces.first(where: { $0.name == name })?.kind == "bridge" {
+      return .bridge
+    }
     return nil
   }
 
@@ -63,7 +65,8 @@ extension Deployment {
     let devices = hosts[host].interfaces
     let vteps = Set(hosts[host].vteps)
     var found: Set<String> = []
-    var pending = devices.filter { device in device.name != "lo" && device.addresses.contains(where: vteps.contains) }.map(\.name)
+    var pending = devices.filter { device in device.name != "lo" && device.addresses.contains(where: vteps.contains) }
+      .map(\.name)
     let bridges = hosts[host].state?.bridges ?? []
     while let name = pending.popLast() {
       guard found.insert(name).inserted else { continue }
@@ -71,7 +74,8 @@ extension Deployment {
       for bridge in bridges where bridge.ports.contains(where: { $0.name == name && $0.type == "internal" }) {
         for port in bridge.ports where port.isPhysical { pending += port.members.isEmpty ? [port.name] : port.members }
       }
-      pending += devices.filter { $0.master == name && !$0.name.hasPrefix("tap") && !$0.name.hasPrefix("vnet") }.map(\.name)
+      pending += devices.filter { $0.master == name && !$0.name.hasPrefix("tap") && !$0.name.hasPrefix("vnet") }.map(
+        \.name)
       if let device = devices.first(where: { $0.name == name }), let link = device.link,
         ["vlan", "macvlan", "ipvlan", "bond", "team"].contains(device.kind ?? "vlan")
       {

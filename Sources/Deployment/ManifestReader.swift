@@ -139,7 +139,8 @@ private struct ManifestReader {
       return nil
     }
     guard limit.contains(value) else {
-      fail(node, "\(key) \(value) is out of range: \(limit.lowerBound) to \(limit.upperBound) for \(entry.kind.rawValue)")
+      fail(
+        node, "\(key) \(value) is out of range: \(limit.lowerBound) to \(limit.upperBound) for \(entry.kind.rawValue)")
       return nil
     }
     return UInt32(value)
@@ -267,7 +268,11 @@ private struct ManifestReader {
     }
     var result: [(Key, Node)] = []
     for (key, value) in mapping {
-      if let text = key.scalar?.string { result.append(((text, key), value)) } else { fail(key, "a key of \(what) must be a word") }
+      if let text = key.scalar?.string {
+        result.append(((text, key), value))
+      } else {
+        fail(key, "a key of \(what) must be a word")
+      }
     }
     return result
   }
@@ -275,7 +280,9 @@ private struct ManifestReader {
   private mutating func fields(_ node: Node, of what: String, known: [String]) -> [(Key, Node)] {
     named(node, what).filter { key, _ in
       if known.contains(key.text) { return true }
-      fail(key.node, "unknown key of \(what): \(key.text)\(hint(key.text, known)); it has \(known.joined(separator: ", "))")
+      fail(
+        key.node, "unknown key of \(what): \(key.text)\(hint(key.text, known)); it has \(known.joined(separator: ", "))"
+      )
       return false
     }
   }

@@ -263,7 +263,9 @@ public struct CaptureSource: Hashable, Sendable {
 
 /// What kind of place an interface is.
 public enum PointKind: String, Sendable {
-  case tap, qvb, qvo, qbr, bridge, mirror, tunnel, tunnelDevice = "tunnel device", any, patch, provider, trunk
+  case tap, qvb, qvo, qbr, bridge, mirror, tunnel
+  case tunnelDevice = "tunnel device"
+  case any, patch, provider, trunk
   case router, unknown
 
   /// On the path between one guest and br-int.

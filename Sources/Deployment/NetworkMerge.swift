@@ -4,7 +4,8 @@ extension Assembly {
     for entry in manifest?.networks ?? [] {
       add(
         Network(
-          name: entry.name, uuid: entry.uuid, kind: entry.kind, segmentationID: entry.segmentationID, source: .manifest))
+          name: entry.name, uuid: entry.uuid, kind: entry.kind, segmentationID: entry.segmentationID, source: .manifest)
+      )
     }
     for entry in neutron.networks where networksByUUID[entry.uuid] == nil { merge(neutron: entry) }
     for entry in neutron.networks { compare(neutron: entry) }
@@ -80,14 +81,16 @@ extension Assembly {
       let uuid = record.networkUUID
       let segment = record.segmentationID.map { "\(record.kind.rawValue)-\($0)" } ?? record.kind.rawValue
       let name = uuid.map { freeName("", uuid: $0) } ?? "net-\(segment)"
-      add(Network(name: name, uuid: uuid, kind: record.kind, segmentationID: record.segmentationID, source: .agentRecord))
+      add(
+        Network(name: name, uuid: uuid, kind: record.kind, segmentationID: record.segmentationID, source: .agentRecord))
       if deployment.complete {
         contradiction(
           "\(deployment.hosts[record.host].name) has ports on a network that the intent does not know: "
             + words(record.kind, record.segmentationID), host: record.host)
       }
     }
-    for record in records { compare(record) }
+    var differences: Set<String> = []
+    for record in records { compare(record, &differences) }
   }
 
   /// The network that a record speaks of.
@@ -134,7 +137,7 @@ extension Assembly {
     deployment.networks[index].kind = kind
   }
 
-  private mutating func compare(_ record: AgentRecord) {
+  private mutating func compare(_ record: AgentRecord, _ differences: inout Set<String>) {
     guard let index = network(of: record) else { return }
     let network = deployment.networks[index]
     guard record.kind != network.kind || record.segmentationID != network.segmentationID else { return }
@@ -145,9 +148,12 @@ extension Assembly {
       case .neutron: "in Neutron"
       default: "in another port's record"
       }
+    // Once for each host: all its ports on the network have the same record.
+    let recorded = words(record.kind, record.segmentationID)
+    guard differences.insert("\(record.host) \(index) \(recorded)").inserted else { return }
     contradiction(
       "\(deployment.hosts[record.host].name): the record of \(record.port.name) has network \(network.name) as "
-        + "\(words(record.kind, record.segmentationID)); it is \(words(network.kind, network.segmentationID)) \(source)",
+        + "\(recorded); it is \(words(network.kind, network.segmentationID)) \(source)",
       host: record.host)
   }
 

@@ -76,7 +76,9 @@ struct NeutronExport {
     port.mac = item["mac_address"]?.string.flatMap { MACAddress($0) }
     port.addresses = (item["fixed_ips"]?.array ?? []).compactMap { $0["ip_address"]?.string.flatMap { ipAddress($0) } }
     for pair in item["allowed_address_pairs"]?.array ?? [] {
-      if let mac = pair["mac_address"]?.string.flatMap({ MACAddress($0) }), mac != port.mac { port.allowedMACs.append(mac) }
+      if let mac = pair["mac_address"]?.string.flatMap({ MACAddress($0) }), mac != port.mac {
+        port.allowedMACs.append(mac)
+      }
       if let address = pair["ip_address"]?.string { port.allowedAddresses.append(address) }
     }
     port.hostID = item["binding:host_id"]?.string.flatMap { $0.isEmpty ? nil : $0 }

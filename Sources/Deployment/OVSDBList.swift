@@ -1,7 +1,13 @@
 /// `ovs-vsctl --format=json list TABLE`: rows by column, decoded from OVSDB's notation (RFC 7047, 5.1).
 struct OVSDBTable {
   /// Tables the model reads.
-  enum Name: String, CaseIterable { case port = "Port", interface = "Interface", bridge = "Bridge", mirror = "Mirror", openVSwitch = "Open_vSwitch" }
+  enum Name: String, CaseIterable {
+    case port = "Port"
+    case interface = "Interface"
+    case bridge = "Bridge"
+    case mirror = "Mirror"
+    case openVSwitch = "Open_vSwitch"
+  }
 
   var name: Name?
   var rows: [OVSDBRow] = []
@@ -28,7 +34,9 @@ struct OVSDBTable {
     let lower = fileName.lowercased()
     if let name = Name.allCases.first(where: { lower == "ovsdb-\($0.rawValue.lowercased()).json" }) { return name }
     if columns.contains("select_all") || columns.contains("select_src_port") { return .mirror }
-    if columns.contains("fail_mode") || columns.contains("datapath_type") && columns.contains("ports") { return .bridge }
+    if columns.contains("fail_mode") || columns.contains("datapath_type") && columns.contains("ports") {
+      return .bridge
+    }
     if columns.contains("ofport") || columns.contains("options") { return .interface }
     if columns.contains("tag") || columns.contains("trunks") || columns.contains("interfaces") { return .port }
     if columns.contains("ovs_version") || columns.contains("bridges") { return .openVSwitch }

@@ -35,7 +35,9 @@ struct OVSStateBuilder {
     state.taken = files.taken
     var bridges = files.tables[.bridge].map { bridgesFromOVSDB($0.rows) } ?? []
     bridges += bridgesFromShow(except: Set(bridges.map(\.name)))
-    for name in files.bridgeNames where !bridges.contains(where: { $0.name == name }) { bridges.append(Bridge(name: name)) }
+    for name in files.bridgeNames where !bridges.contains(where: { $0.name == name }) {
+      bridges.append(Bridge(name: name))
+    }
     if files.tables[.bridge] == nil, files.show == nil { placePorts(in: &bridges) }
     for index in bridges.indices { addDumps(to: &bridges[index]) }
     addMirrors(to: &bridges)
@@ -132,7 +134,9 @@ struct OVSStateBuilder {
       if let index = bridges.firstIndex(where: { $0.name == place }) { bridges[index].ports.append(port) }
     }
     if unplaced > 0 {
-      note(.unreadable, .port, "\(unplaced) ports are on no known bridge: ovsdb-bridge.json or ovs-vsctl-show.txt is missing")
+      note(
+        .unreadable, .port,
+        "\(unplaced) ports are on no known bridge: ovsdb-bridge.json or ovs-vsctl-show.txt is missing")
     }
   }
 
@@ -188,14 +192,16 @@ struct OVSStateBuilder {
     for entry in shown {
       guard let port = known[entry.name], portNames[entry.name] != nil else {
         notes.append(
-          StateNote(kind: .contradiction, file: file, text: "port \(entry.name) of \(bridge.name) is not in OVSDB's list"))
+          StateNote(
+            kind: .contradiction, file: file, text: "port \(entry.name) of \(bridge.name) is not in OVSDB's list"))
         continue
       }
       if port.tag != entry.tag {
         notes.append(
           StateNote(
             kind: .contradiction, file: file,
-            text: "port \(entry.name) has \(tagWords(entry.tag)) here and \(tagWords(port.tag)) in OVSDB, which counts"))
+            text: "port \(entry.name) has \(tagWords(entry.tag)) here and \(tagWords(port.tag)) in OVSDB, which counts")
+        )
       }
       let here = entry.interfaces.first?.options["remote_ip"]
       if let here, let there = port.options["remote_ip"], here != there {
@@ -272,7 +278,9 @@ struct OVSStateBuilder {
   private func inferMirrorOutputs(_ rows: [OVSDBRow], _ bridges: inout [Bridge]) {
     for row in rows {
       let mirrors = row.uuids("mirrors")
-      guard mirrors.count == 1, let index = bridges.firstIndex(where: { $0.name == row.string("name") }) else { continue }
+      guard mirrors.count == 1, let index = bridges.firstIndex(where: { $0.name == row.string("name") }) else {
+        continue
+      }
       let candidates = bridges[index].ports.filter { port in
         port.type == "internal" && port.name != bridges[index].name && port.tag == nil && port.otherConfig.isEmpty
           && port.externalIDs.isEmpty

@@ -39,7 +39,8 @@ extension Assembly {
       let port = deployment.ports[index]
       return record.uuid.map { $0 == port.uuid } ?? false || port.bridgePort == name || port.tap == name
     }
-    var port = found.map { deployment.ports[$0] } ?? Port(host: record.host, network: nil, name: name, source: .installed)
+    var port =
+      found.map { deployment.ports[$0] } ?? Port(host: record.host, network: nil, name: name, source: .installed)
     if found == nil { port.bridgePort = name }
     port.uuid = port.uuid ?? record.uuid
     if port.macs.isEmpty, let mac = record.mac ?? macOfTap(record) { port.macs = [mac] }
@@ -152,7 +153,9 @@ extension Assembly {
 
   /// A bound port without iface-id (`ovs-vsctl show`), by the letters of the UUID that its name ends with.
   private func portIndex(on host: Int, withSuffix suffix: Substring) -> Int? {
-    hostPorts[host].first { deployment.ports[$0].uuid == nil && deployment.ports[$0].bridgePort?.dropFirst(3) == suffix }
+    hostPorts[host].first {
+      deployment.ports[$0].uuid == nil && deployment.ports[$0].bridgePort?.dropFirst(3) == suffix
+    }
   }
 
   private func nameCaptured(_ port: inout Port, suffix: String) {
@@ -239,7 +242,9 @@ extension Assembly {
     }
     if !entry.addresses.isEmpty { port.addresses = entry.addresses }
     for mac in entry.allowedMACs where !port.allowedMACs.contains(mac) { port.allowedMACs.append(mac) }
-    for text in entry.allowedAddresses where !port.allowedAddresses.contains(text) { port.allowedAddresses.append(text) }
+    for text in entry.allowedAddresses where !port.allowedAddresses.contains(text) {
+      port.allowedAddresses.append(text)
+    }
     port.tap = entry.tap ?? port.tap
     port.qvo = entry.qvo ?? port.qvo
     if port.bridgePort == nil { port.bridgePort = bridgePort(of: port) }

@@ -71,7 +71,8 @@ struct StateFiles {
     }
     defer { try? handle.close() }
     guard let end = try? handle.seekToEnd(), end <= UInt64(sizeLimit), (try? handle.seek(toOffset: 0)) != nil else {
-      notes.append(StateNote(kind: .unreadable, file: file.name, text: "larger than 256 MiB, which no dump of state is"))
+      notes.append(
+        StateNote(kind: .unreadable, file: file.name, text: "larger than 256 MiB, which no dump of state is"))
       return nil
     }
     guard let data = try? handle.read(upToCount: sizeLimit) else {

@@ -52,7 +52,9 @@ struct VsctlShow {
       guard !bridges.isEmpty else { return "a port outside of any bridge" }
       bridges[bridges.count - 1].ports.append(PortEntry(name: name))
     case ("Interface", let name?):
-      guard updatePort({ $0.interfaces.append(InterfaceEntry(name: name)) }) else { return "an interface outside of any port" }
+      guard updatePort({ $0.interfaces.append(InterfaceEntry(name: name)) }) else {
+        return "an interface outside of any port"
+      }
     case ("Controller", _), ("Manager", _): break
     default: return words.count == 1 && isFirst ? nil : "not a line of ovs-vsctl show: \(line.prefix(80))"
     }

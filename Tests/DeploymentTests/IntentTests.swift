@@ -6,7 +6,9 @@ import Wire
   private let a = "aaaaaaaa-1111-2222-3333-444444444444"
   private let b = "bbbbbbbb-1111-2222-3333-444444444444"
 
-  private func host(_ name: String, _ bound: [(port: [String: String], interface: [String: String])]) -> [String: String] {
+  private func host(_ name: String, _ bound: [(port: [String: String], interface: [String: String])]) -> [String:
+    String]
+  {
     let names = bound.map { String($0.port["name"]?.dropFirst().dropLast() ?? "") }
     let tags = bound.map { $0.port["tag"].flatMap { Int($0) } }
     return [
@@ -33,7 +35,8 @@ import Wire
          "binding:host_id": "h1.example.org", "device_owner": "compute:nova",
          "trunk_details": {"sub_ports": [{"segmentation_id": 7, "port_id": "sub", "mac_address": "x"}]}},
         {"id": "sub", "network_id": "\(b)", "mac_address": "fa:16:3e:00:00:09", "binding:host_id": "h1"},
-        {"id": "f270e0c2-76", "name": "", "network_id": "\(b)", "mac_address": "fa:16:3e:00:00:02", "binding:host_id": "h9"},
+        {"id": "f270e0c2-76", "name": "", "network_id": "\(b)", "mac_address": "fa:16:3e:00:00:02",
+         "binding:host_id": "h9"},
         {"id": "unbound", "network_id": "\(b)", "mac_address": "fa:16:3e:00:00:03", "binding:host_id": ""}]}
       """
     var files = host(
@@ -98,7 +101,8 @@ import Wire
         boundPort("qvo5", tag: nil, network: a, segment: 57, recorded: 1, mac: "fa:16:3e:00:00:05", uuid: "u5"),
       ])
     files.merge(
-      host("h2", [boundPort("qvo6", tag: 2, network: a, segment: 99, recorded: 2, mac: "fa:16:3e:00:00:06", uuid: "u6")])
+      host(
+        "h2", [boundPort("qvo6", tag: 2, network: a, segment: 99, recorded: 2, mac: "fa:16:3e:00:00:06", uuid: "u6")])
     ) { first, _ in first }
     let deployment = try Scratch(files).load()
     #expect(deployment.networks.map(\.name) == ["net-aaaaaaaa", "net-bbbbbbbb"])
@@ -137,7 +141,9 @@ import Wire
 
   @Test func recordsWrittenAsNoneAreNoRecords() throws {
     var bound = boundPort("qvo1", tag: 1, network: "None", type: "None", segment: 0, recorded: 1, mac: "", uuid: "u1")
-    bound.port["other_config"] = ovsdbMap(["net_uuid": a, "network_type": "flat", "segmentation_id": "None", "tag": "1"])
+    bound.port["other_config"] = ovsdbMap([
+      "net_uuid": a, "network_type": "flat", "segmentation_id": "None", "tag": "1",
+    ])
     let deployment = try Scratch(host("h1", [bound])).load()
     #expect(deployment.networks.map(\.kind) == [.flat])
     #expect(deployment.networks.map(\.segmentationID) == [nil])
@@ -147,21 +153,23 @@ import Wire
   @Test func guestsMACIsReadFromItsTapWhereNoRecordSaysIt() throws {
     let deployment = try Scratch([
       "h/ovs-vsctl-show.txt": vsctlShow(ports: ["qvoab": 3, "qvocd": 4]),
-      "h/ip-link.json": #"[{"ifname":"tapab","address":"fe:16:3e:01:02:03"},{"ifname":"tapcd","address":"fe:54:00:01:02:03"}]"#,
+      "h/ip-link.json":
+        #"[{"ifname":"tapab","address":"fe:16:3e:01:02:03"},{"ifname":"tapcd","address":"fe:54:00:01:02:03"}]"#,
     ]).load()
     #expect(deployment.ports.map(\.macs) == [[MACAddress(rawValue: 0xfa16_3e01_0203)], []])
     #expect(deployment.ports.map(\.tap) == ["tapab", "tapcd"])
     #expect(deployment.ports.map(\.qbr) == [nil, nil])
   }
 
-  @Test(arguments: [
-    ("eth2", .tunnel), ("eth3", .tunnel), ("bond0", .tunnel), ("bond0.100", .tunnel), ("eth0", .unknown),
-    ("eth5", .provider), ("int-br-ex", .provider), ("br-ex", .bridge), ("br-int", .bridge), ("virbr0", .bridge),
-    ("vxlan_sys_4789", .tunnelDevice), ("gre_sys", .tunnelDevice), ("genev_sys_6081", .tunnelDevice), ("any", .any),
-    ("qr-1", .router), ("qg-1", .router), ("ha-1", .router), ("sg-1", .router), ("fg-1", .router), ("tbr-1", .trunk),
-    ("tpi-1", .trunk), ("spt-1", .trunk), ("vhu1", .tap), ("patch-tun", .patch), ("to-x", .patch), ("gw7", .unknown),
-    ("qbrab", .qbr),
-  ] as [(String, PointKind)])
+  @Test(
+    arguments: [
+      ("eth2", .tunnel), ("eth3", .tunnel), ("bond0", .tunnel), ("bond0.100", .tunnel), ("eth0", .unknown),
+      ("eth5", .provider), ("int-br-ex", .provider), ("br-ex", .bridge), ("br-int", .bridge), ("virbr0", .bridge),
+      ("vxlan_sys_4789", .tunnelDevice), ("gre_sys", .tunnelDevice), ("genev_sys_6081", .tunnelDevice), ("any", .any),
+      ("qr-1", .router), ("qg-1", .router), ("ha-1", .router), ("sg-1", .router), ("fg-1", .router), ("tbr-1", .trunk),
+      ("tpi-1", .trunk), ("spt-1", .trunk), ("vhu1", .tap), ("patch-tun", .patch), ("to-x", .patch), ("gw7", .unknown),
+      ("qbrab", .qbr),
+    ] as [(String, PointKind)])
   func rolesFollowNamesAndState(interface: String, kind: PointKind) throws {
     let show = """
       u
@@ -217,7 +225,8 @@ import Wire
                       type: vxlan
                       options: {local_ip="192.0.2.1", remote_ip="192.0.2.2"}
       """
-    let devices = #"[{"ifname":"br-phy","addr_info":[{"local":"192.0.2.1"}]},{"ifname":"p1"},{"ifname":"p2"},{"ifname":"p3"}]"#
+    let devices =
+      #"[{"ifname":"br-phy","addr_info":[{"local":"192.0.2.1"}]},{"ifname":"p1"},{"ifname":"p2"},{"ifname":"p3"}]"#
     let deployment = try Scratch(["h/ovs-vsctl-show.txt": show, "h/ip-addr.json": devices]).load()
     #expect(deployment.underlayInterfaces(of: 0) == ["br-phy", "p1", "p2"])
     #expect(deployment.role(of: "p2", on: 0).kind == .tunnel)

@@ -20,13 +20,13 @@ import Wire
       #expect(host.vteps == [try #require(IPAddress(expected.vtep))])
       #expect(host.before != nil && host.after != nil)
       let tunnels = deployment.tunnels(of: index)
-      #expect(Set(tunnels.map(\.name)) == Set(expected.tunnel_ports.keys))
+      #expect(Set(tunnels.map(\.name)) == Set(expected.tunnelPorts.keys))
       for tunnel in tunnels {
-        #expect(tunnel.kind.rawValue == truth.tunnel_type)
-        #expect(tunnel.remote.map(String.init(describing:)) == expected.tunnel_ports[tunnel.name])
+        #expect(tunnel.kind.rawValue == truth.tunnelType)
+        #expect(tunnel.remote.map(String.init(describing:)) == expected.tunnelPorts[tunnel.name])
         #expect(tunnel.local == host.vteps.first)
         #expect(tunnel.key == nil)
-        #expect(tunnel.destinationPort == (tunnel.kind == .gre ? 0 : UInt16(expected.udp_port ?? 0)))
+        #expect(tunnel.destinationPort == (tunnel.kind == .gre ? 0 : UInt16(expected.udpPort ?? 0)))
       }
       let state = try #require(host.state)
       for (port, place) in expected.ofports {
@@ -57,7 +57,7 @@ import Wire
       for host in deployment.hosts {
         // A host without a port of the network has no record of it.
         guard let vlan = host.localVLANs[index] else { continue }
-        #expect(vlan == expected.local_vlans[host.name])
+        #expect(vlan == expected.localVlans[host.name])
       }
     }
   }
@@ -71,16 +71,16 @@ import Wire
       let mac = try #require(MACAddress(expected.mac))
       let port = deployment.ports[try #require(deployment.port(withMAC: mac, on: host))]
       #expect(port.network == (try network(expected.network, truth, deployment)))
-      #expect(deployment.hosts[host].localVLANs[port.network ?? -1] == expected.local_vlan)
-      #expect(port.uuid == expected.port_id)
+      #expect(deployment.hosts[host].localVLANs[port.network ?? -1] == expected.localVlan)
+      #expect(port.uuid == expected.portId)
       #expect([port.tap, port.qbr, port.qvb, port.qvo] == [expected.tap, expected.qbr, expected.qvb, expected.qvo])
-      #expect(port.bridgePort == expected.ovs_port)
-      #expect(port.installedTag == expected.actual_tag)
-      #expect(port.recordedTag == expected.local_vlan)
+      #expect(port.bridgePort == expected.ovsPort)
+      #expect(port.installedTag == expected.actualTag)
+      #expect(port.recordedTag == expected.localVlan)
       #expect(port.source == .agentRecord)
     }
     // A port that moves has a record on both hosts.
-    #expect(Set(deployment.ports.compactMap(\.uuid)) == Set(truth.ports.map(\.port_id)))
+    #expect(Set(deployment.ports.compactMap(\.uuid)) == Set(truth.ports.map(\.portId)))
   }
 
   @Test(arguments: RecordedBundles.names)
@@ -101,7 +101,7 @@ import Wire
       #expect(role.kind.rawValue == expected.point)
       if role.kind.isGuestSide {
         let port = deployment.ports[try #require(role.port)]
-        #expect(truth.ports.contains { $0.port_id == port.uuid && [$0.tap, $0.qvo, $0.qvb].contains(interface) })
+        #expect(truth.ports.contains { $0.portId == port.uuid && [$0.tap, $0.qvo, $0.qvb].contains(interface) })
       }
     }
   }

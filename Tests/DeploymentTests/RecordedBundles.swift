@@ -14,7 +14,9 @@ enum RecordedBundles {
   static func path(_ name: String) -> String { "\(directory)/\(name)" }
 
   static func truth(_ name: String) throws -> Truth {
-    try JSONDecoder().decode(Truth.self, from: Data(contentsOf: URL(fileURLWithPath: path(name) + "/truth.json")))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Truth.self, from: Data(contentsOf: URL(fileURLWithPath: path(name) + "/truth.json")))
   }
 }
 
@@ -26,30 +28,30 @@ struct Truth: Decodable {
     }
     var name: String
     var vtep: String
-    var underlay_if: String
+    var underlayIf: String
     var ofports: [String: Place]
-    var tunnel_ports: [String: String]
-    var udp_port: Int?
+    var tunnelPorts: [String: String]
+    var udpPort: Int?
   }
   struct NetworkTruth: Decodable {
     var name: String
     var uuid: String
     var vni: UInt32
     var type: String
-    var local_vlans: [String: UInt16]
+    var localVlans: [String: UInt16]
   }
   struct PortTruth: Decodable {
     var host: String
     var network: String
     var mac: String
-    var port_id: String
+    var portId: String
     var tap: String?
     var qbr: String?
     var qvb: String?
     var qvo: String?
-    var ovs_port: String
-    var local_vlan: UInt16
-    var actual_tag: UInt16
+    var ovsPort: String
+    var localVlan: UInt16
+    var actualTag: UInt16
   }
   enum Interface: Decodable {
     case one(String)
@@ -70,7 +72,7 @@ struct Truth: Decodable {
     var iface: Interface
   }
   var scenario: String
-  var tunnel_type: String
+  var tunnelType: String
   var hosts: [HostTruth]
   var networks: [NetworkTruth]
   var ports: [PortTruth]

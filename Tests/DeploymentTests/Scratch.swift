@@ -40,7 +40,8 @@ final class Scratch {
 func ovsdbList(_ rows: [[String: String]]) -> String {
   let headings = Set(rows.flatMap(\.keys)).sorted()
   let data = rows.map { row in "[" + headings.map { row[$0] ?? #"["set",[]]"# }.joined(separator: ",") + "]" }
-  return "{\"data\":[\(data.joined(separator: ","))],\"headings\":[\(headings.map { "\"\($0)\"" }.joined(separator: ","))]}"
+  return
+    "{\"data\":[\(data.joined(separator: ","))],\"headings\":[\(headings.map { "\"\($0)\"" }.joined(separator: ","))]}"
 }
 
 func ovsdbMap(_ map: [String: String]) -> String {

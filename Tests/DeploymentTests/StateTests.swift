@@ -28,7 +28,8 @@ import Wire
               Port "vxlan-c0000202"
                   Interface "vxlan-c0000202"
                       type: vxlan
-                      options: {df_default="true", dst_port="8472", in_key=flow, local_ip="192.0.2.1", out_key=flow, remote_ip="192.0.2.2"}
+                      options: {df_default="true", dst_port="8472", in_key=flow, local_ip="192.0.2.1", \
+      out_key=flow, remote_ip="192.0.2.2"}
                       error: "could not add network device: \\"busy, {x}\\""
           ovs_version: "2.5.0"
 
@@ -36,7 +37,9 @@ import Wire
     let new = old.replacingOccurrences(of: #"Port "([^"]+)""#, with: "Port $1", options: .regularExpression)
       .replacingOccurrences(of: #"Interface "([^"]+)""#, with: "Interface $1", options: .regularExpression)
     #expect(old != new)
-    for text in [old, new, old.replacingOccurrences(of: "\n", with: "\r\n"), new.replacingOccurrences(of: "    ", with: "\t")] {
+    for text in [
+      old, new, old.replacingOccurrences(of: "\n", with: "\r\n"), new.replacingOccurrences(of: "    ", with: "\t"),
+    ] {
       let deployment = try Scratch(["h/ovs-vsctl-show.txt": text]).load()
       #expect(deployment.notes.isEmpty, "\(deployment.notes)")
       let state = try #require(deployment.hosts[0].state)
@@ -121,7 +124,8 @@ import Wire
     files["h3"] = nil
     files["h3/ovs-vsctl-show.txt"] = nil
     files["h2/ovs-vsctl-show.txt"] = vsctlShow(remotes: ["vxlan-1": "192.0.2.1", "vxlan-3": "192.0.2.3"])
-    files["h2/ip-addr.json"] = #"[{"ifname":"lo"},{"ifname":"bond0","addr_info":[{"local":"192.0.2.2"},{"local":"10.9.9.9"}]}]"#
+    files["h2/ip-addr.json"] =
+      #"[{"ifname":"lo"},{"ifname":"bond0","addr_info":[{"local":"192.0.2.2"},{"local":"10.9.9.9"}]}]"#
     let owned = try Scratch(files).load()
     #expect(owned.hosts.map(\.name) == ["h1", "h2"])
     #expect(owned.hosts[1].vteps.map { $0.low & 0xff } == [2])
@@ -168,7 +172,8 @@ import Wire
   }
 
   @Test func aTrunkIsOnePortWithSubports() throws {
-    let interface: (String, String, [String: String], [String: String]) -> [String: String] = { name, type, options, ids in
+    let interface: (String, String, [String: String], [String: String]) -> [String: String] = {
+      name, type, options, ids in
       [
         "_uuid": "[\"uuid\",\"i-\(name)\"]", "name": "\"\(name)\"", "type": "\"\(type)\"", "ofport": "1",
         "options": ovsdbMap(options), "external_ids": ovsdbMap(ids),
@@ -185,7 +190,9 @@ import Wire
     let parent = ["iface-id": "P", "attached-mac": "fa:16:3e:00:00:01"]
     let deployment = try Scratch([
       "h/ovsdb-bridge.json": ovsdbList([
-        ["name": "\"br-int\"", "ports": #"["set",[["uuid","p-tpi-1"],["uuid","p-spi-2"]]]"#, "fail_mode": "\"secure\""],
+        [
+          "name": "\"br-int\"", "ports": #"["set",[["uuid","p-tpi-1"],["uuid","p-spi-2"]]]"#, "fail_mode": "\"secure\"",
+        ],
         ["name": "\"tbr-x\"", "ports": #"["set",[["uuid","p-tap1"],["uuid","p-tpt-1"],["uuid","p-spt-2"]]]"#],
       ]),
       "h/ovsdb-port.json": ovsdbList(ports),
@@ -213,16 +220,21 @@ import Wire
     "{\"headings\":[\"name\"],\"data\":[[\"a\",\"b\"],[],7,null]}", "{\"headings\":[],\"data\":[]}",
     "{\"headings\":[\"name\",\"name\"],\"data\":[[\"a\",\"b\"]]}",
     "{\"headings\":[\"name\",\"tag\"],\"data\":[[\"a\",1e300],[\"a\",-1],[[\"set\",[\"x\",\"y\"]],[\"set\"]]]}",
-    "{\"headings\":[\"name\",\"tag\",\"other_config\",\"interfaces\"],\"data\":[[\"a\",99999999999999999999999,[\"map\",[[1],[],[\"k\",[\"map\",[]]],7]],[\"uuid\",7]]]}",
+    "{\"headings\":[\"name\",\"tag\",\"other_config\",\"interfaces\"],"
+      + "\"data\":[[\"a\",99999999999999999999999,[\"map\",[[1],[],[\"k\",[\"map\",[]]],7]],[\"uuid\",7]]]}",
     String(repeating: "[", count: 200_000), String(repeating: "{\"a\":", count: 200_000),
-    String(repeating: "[", count: 400) + String(repeating: "]", count: 400), "{\"taken\":{\"a\":\"x\",\"b\":-1,\"c\":1e400}}",
+    String(repeating: "[", count: 400) + String(repeating: "]", count: 400),
+    "{\"taken\":{\"a\":\"x\",\"b\":-1,\"c\":1e400}}",
     "{\"networks\":[{\"id\":7},null,{\"id\":\"x\",\"provider:segmentation_id\":1e99}]}",
     "{\"ports\":[{\"id\":\"p\",\"fixed_ips\":7,\"trunk_details\":{\"sub_ports\":[{\"segmentation_id\":-4}]}}]}",
     "[{\"ifname\":7},{\"ifname\":\"e\",\"mtu\":1e99,\"ifindex\":-1,\"addr_info\":{},\"linkinfo\":[]}]",
-    "[{\"ifname\":\"e\",\"master\":\"e\",\"link\":\"e\"}]", "{\"a\":1,\"a\":2}", "\u{feff}{}", "{\"headings\":[\"ofport\"],\"data\":[[[\"set\",[]]]]}",
+    "[{\"ifname\":\"e\",\"master\":\"e\",\"link\":\"e\"}]", "{\"a\":1,\"a\":2}", "\u{feff}{}",
+    "{\"headings\":[\"ofport\"],\"data\":[[[\"set\",[]]]]}",
   ])
   func hostileJSONIsNotedOrPassedOver(text: String) throws {
-    for name in ["ovsdb-port.json", "ovsdb-interface.json", "ovsdb-bridge.json", "ip-addr.json", "collected.json", "x.json"] {
+    for name in [
+      "ovsdb-port.json", "ovsdb-interface.json", "ovsdb-bridge.json", "ip-addr.json", "collected.json", "x.json",
+    ] {
       let deployment = try Scratch([
         "h/eth1.pcap": Scratch.pcap, "h/\(name)": text, "h/ovs-vsctl-show.txt": vsctlShow(ports: ["qvo1": 3]),
       ]).load()
@@ -234,7 +246,9 @@ import Wire
 
   @Test func unreadableJSONIsNoted() throws {
     let scratch = try Scratch(["h/eth1.pcap": Scratch.pcap, "h/ovsdb-port.json": "{\"headings\": [", "h/b.json": "{}"])
-    try scratch.write("h/ip-addr.json", Data([0x5b, 0x7b, 0x22, 0x69, 0x66, 0x6e, 0x61, 0x6d, 0x65, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d, 0x5d]))
+    try scratch.write(
+      "h/ip-addr.json",
+      Data([0x5b, 0x7b, 0x22, 0x69, 0x66, 0x6e, 0x61, 0x6d, 0x65, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d, 0x5d]))
     let deployment = try scratch.load()
     #expect(deployment.notes.map(\.file).sorted() == ["h/b.json", "h/ovsdb-port.json"])
     #expect(deployment.notes.first { $0.file == "h/ovsdb-port.json" }?.kind == .unreadable)
@@ -250,7 +264,9 @@ import Wire
     for _ in 0..<20 {
       let scratch = try Scratch(["g/eth1.pcap": Scratch.pcap])
       for name in names {
-        let octets = (0..<Int.random(in: 0...300, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let octets = (0..<Int.random(in: 0...300, using: &generator)).map { _ in
+          UInt8.random(in: 0...255, using: &generator)
+        }
         try scratch.write("h/\(name)", Data(octets))
       }
       #expect(try scratch.load().hosts.map(\.name) == ["g", "h"])
