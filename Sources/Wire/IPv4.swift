@@ -51,12 +51,6 @@ extension FrameHeaders {
         have: UInt32(truncatingIfNeeded: headerLength))
       return nil
     }
-    guard headerLength <= total else {
-      stop = DecodeStop(
-        reason: .malformed, layer: .ipv4, limit: .ipv4TotalLength, offset: cursor.offset,
-        need: UInt32(truncatingIfNeeded: headerLength), have: UInt32(truncatingIfNeeded: total))
-      return nil
-    }
     narrow(&cursor, to: total, layer: .ipv4, limit: .ipv4TotalLength)
     guard cursor.has(headerLength, in: bytes) else {
       stop = cursor.shortage(of: headerLength, layer: .ipv4, in: bytes)
@@ -70,12 +64,14 @@ extension FrameHeaders {
   }
 
   /// Applies a header's own length to the cursor. A length beyond what is around it is noted as
-  /// malformed, but what is there is decoded on, as other tools do.
+  /// malformed, but what is there is decoded on, as other tools do. A length that ends inside the
+  /// fragment at hand leaves nothing to another one.
   @inline(__always)
   mutating func narrow(_ cursor: inout Cursor, to length: Int, layer: DecodeStop.Layer, limit: DecodeStop.Limit) {
     if length <= cursor.claimed {
       cursor.claimed = length
       cursor.limit = limit
+      cursor.isPartial = false
     } else if !cursor.isPartial {
       stop = DecodeStop(
         reason: .malformed, layer: layer, limit: cursor.limit, offset: cursor.offset, need: UInt32(clamping: length),

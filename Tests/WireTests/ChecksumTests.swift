@@ -108,6 +108,11 @@ import Testing
     #expect(decoded(bytes).outer.transportChecksum(in: bytes.span) == .unfinished)
   }
 
+  @Test func emptyICMPChecksumIsWrong() {
+    let bytes = frame { $0.ipv4(from: addressA, to: addressB) { $0.icmp(type: 8) } }.replacing(at: 36, with: 0, 0)
+    #expect(decoded(bytes).outer.transportChecksum(in: bytes.span) == .wrong)
+  }
+
   @Test func fragmentsAndMalformedPacketsAreUncheckable() {
     var fields = FrameBuilder.IPFields()
     fields.moreFragments = true

@@ -99,6 +99,12 @@ import Testing
     #expect(result.outer.transport == .udp)
   }
 
+  @Test func smallProtocolNumberOfACookedHeaderIsNoLength() {
+    let bytes: [UInt8] = [0, 0, 0, 1, 0, 6, 0xfa, 0x16, 0x3e, 0, 0, 1, 0, 0, 0, 4, 0x42, 0x42, 3, 0, 0]
+    let result = decoded(bytes, linkType: 113).outer
+    #expect(result.network == .other && result.networkLength == 5 && result.stop.reason == .unknownProtocol)
+  }
+
   @Test func packetTypeAboveAnOctetIsNone() {
     let result = decoded([1, 4, 0, 1, 0, 6, 0xfa, 0x16, 0x3e, 0, 0, 1, 0, 0, 0x88, 0xcc], linkType: 113)
     #expect(result.link.packetType == .none)

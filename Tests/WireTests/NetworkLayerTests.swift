@@ -111,6 +111,14 @@ import Testing
     #expect(result.networkLength == 70_040 && result.tcpSequence == 7 && result.stop.reason == .complete)
   }
 
+  @Test func overlongPacketOfAnUnknownProtocolIsMalformed() {
+    let bytes = frame { $0.ipv4(from: addressA, to: addressB) { $0.ipProtocol(132) } }.replacing(at: 16, with: 0, 40)
+    let result = decoded(bytes).outer
+    #expect(
+      result.stop == DecodeStop(reason: .malformed, layer: .ipv4, limit: .wire, offset: 14, need: 40, have: 20))
+    #expect(result.transport == .other)
+  }
+
   @Test func emptyTotalLengthOfOtherProtocolsIsMalformed() {
     let bytes = frame { $0.ipv4(from: addressA, to: addressB) { $0.icmp(type: 8) } }.replacing(at: 16, with: 0, 0)
     let result = decoded(bytes).outer
@@ -157,6 +165,31 @@ import Testing
       result.stop
         == DecodeStop(reason: .cutByCapture, layer: .tcp, limit: .ipv4TotalLength, offset: 34, need: 20, have: 8))
     #expect(result.transport == .tcp && result.sourcePort == 80 && result.tcpSequence == 9)
+  }
+
+  @Test func lengthThatEndsInsideTheFragmentLeavesNothingToAnother() {
+    var fields = FrameBuilder.IPFields()
+    fields.moreFragments = true
+    let inner = frame { $0.ipv4(from: addressA, to: addressB) { $0.tcp(from: 1, to: 2) } }
+    // The inner total length is 25: five octets of TCP.
+    let result = decoded(encapsulated(inner, fields: fields).replacing(at: 66, with: 0, 25))
+    #expect(
+      result.inner.stop
+        == DecodeStop(reason: .malformed, layer: .tcp, limit: .ipv4TotalLength, offset: 84, need: 20, have: 5))
+  }
+
+  @Test func fragmentThatTheCaptureCutIsLimitedByTheCapture() {
+    var fields = FrameBuilder.IPFields()
+    fields.moreFragments = true
+    let bytes = frame {
+      $0.ipv4(from: addressA, to: addressB, fields: fields) {
+        $0.ipProtocol(IPProtocol.tcp)
+        $0.append([0, 80, 1, 2, 0, 0, 0, 9])
+      }
+    }
+    let result = decoded(Array(bytes[..<38]), wireLength: bytes.count).outer
+    #expect(
+      result.stop == DecodeStop(reason: .cutByCapture, layer: .tcp, limit: .captured, offset: 34, need: 20, have: 4))
   }
 
   @Test func laterFragmentHasNoTransportHeader() {
@@ -213,7 +246,7 @@ import Testing
     let bytes = frame {
       $0.ipv6(from: address6A, to: address6B) {
         for number in [0, 43, 51, 60, 135, 139, 140] as [UInt8] {
-          $0.ipv6Extension(number, [UInt8](repeating: 0, count: 14))
+          $0.ipv6Extension(number, [UInt8](repeating: 254, count: 14))
         }
         $0.tcp(from: 1, to: 2)
       }
@@ -254,7 +287,8 @@ import Testing
   @Test(
     arguments: [
       // (offset and flags, offset in octets, more, fragment, has transport header)
-      (0x0000, 0, false, false, true), (0x0001, 0, true, true, true), (0x0008, 8, false, true, false),
+      (0x0000, 0, false, false, true), (0x0001, 0, true, true, true), (0x0006, 0, false, false, true),
+      (0x0008, 8, false, true, false),
       (0xfff9, 65528, true, true, false),
     ] as [(UInt16, UInt32, Bool, Bool, Bool)])
   func ipv6Fragments(field: UInt16, offset: UInt32, more: Bool, isFragment: Bool, hasTransport: Bool) {

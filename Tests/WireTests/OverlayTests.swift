@@ -165,6 +165,15 @@ private let innerFrame = frame { $0.ipv4(from: addressA, to: addressB) { $0.tcp(
     #expect(result.hasInner == hasInner && result.inner.stop == stop)
   }
 
+  @Test func innerTagBehindTheDatagramIsMalformed() {
+    let tagged = frame(tags: [vlan(1)]) { $0.ipv4(from: addressA, to: addressB) { $0.udp(from: 1, to: 2) } }
+    let result = decoded(encapsulated(tagged).replacing(at: 38, with: 0, 33))
+    #expect(
+      result.inner.stop
+        == DecodeStop(reason: .malformed, layer: .vlan, limit: .udpLength, offset: 64, need: 4, have: 3))
+    #expect(result.hasInner && result.inner.source == macA && result.inner.tags.count == 0)
+  }
+
   @Test func paddingOfTheInnerFrameBelongsToNoPacket() {
     let padded = frame {
       $0.ipv4(from: addressA, to: addressB) { $0.udp(from: 1, to: 2) }
