@@ -59,6 +59,9 @@ let package = Package(
     tests("CorrelationTests", ["Correlation", "Observations", "Deployment", "Wire", "CaptureFiles"]),
     tests("VerificationTests", ["Verification", "Jobs", "Reporting", "Deployment", "Wire", "CaptureFiles"]),
     tests("ReportingTests", ["Reporting", "Verification"]),
+    tests(
+      "RobustnessTests",
+      ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
     tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]
 )

@@ -94,4 +94,13 @@ public struct Topology: Sendable {
   public func name(ofPoint point: Int) -> String {
     "\(deployment.hosts[plan.points[point].host].name)/\(plan.points[point].interface)"
   }
+
+  /// The point, with the guest's name where intent gives it one.
+  public func place(ofPoint point: Int) -> String {
+    let place = name(ofPoint: point)
+    guard let number = plan.points[point].port else { return place }
+    let port = deployment.ports[number]
+    let interfaces = [port.bridgePort, port.tap, port.qvo, port.qvb, port.qbr]
+    return interfaces.contains(port.name) ? place : "\(place) (\(port.name))"
+  }
 }

@@ -133,8 +133,7 @@ struct FindingBuilder {
       // Copies of a flood to other hosts are other branches.
       if isTunnel, point.isTunnel, (seen.outerFrom, seen.outerTo) != (wrong.outerFrom, wrong.outerTo) { continue }
       if isTunnel, !point.isTunnel, !isEnd(point.host, of: wrong) { continue }
-      var place = topology.name(ofPoint: Int(seen.point))
-      if point.port >= 0, !place.hasSuffix("/\(portName(point.port))") { place += " (\(portName(point.port)))" }
+      let place = topology.place(ofPoint: Int(seen.point))
       var detail = ""
       if point.isTunnel {
         detail = "\(seen.direction == .out ? "sent on" : "received on") \(vniText(seen.vni))"
@@ -163,6 +162,10 @@ struct FindingBuilder {
     return cause
   }
 
+  private func showFlows(_ flow: FlowEvidence) -> String {
+    "on \(deployment.hosts[flow.host].name): ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table)"
+  }
+
   private mutating func addWrongVNI(_ key: FaultKey, _ record: FaultRecord) {
     let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
     let vlan = localVLAN(key.host, key.network)
@@ -184,8 +187,7 @@ struct FindingBuilder {
         record.groupDestinations > 0 ? .broadcast : record.destinations.keys.sorted().first
       if let flow = installed.flow(host: Int(key.host), vlan: tag, destination: destination, vni: key.observed) {
         draft.finding.cause = flowCause(flow)
-        draft.finding.next.append(
-          "ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table) on \(hostName(key.host))")
+        draft.finding.next.append(showFlows(flow))
         draft.finding.certainty = .proven
       } else if installed.hasFlows[Int(key.host)] {
         draft.finding.cause = Cause(
@@ -223,7 +225,7 @@ struct FindingBuilder {
     if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni) {
       if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
         draft.finding.cause = flowCause(flow)
-        draft.finding.next.append("ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table) on \(hostName(key.host))")
+        draft.finding.next.append(showFlows(flow))
       } else if inbound.vlan != nil {
         draft.finding.cause = Cause(
           kind: .datapath, host: hostName(key.host),
@@ -243,7 +245,7 @@ struct FindingBuilder {
     draft.finding.observed = [("innerVLAN", .number(Int64(key.observed)))]
     if let flow = installed.unstripping(host: Int(key.host), vlan: UInt16(truncatingIfNeeded: key.observed)) {
       draft.finding.cause = flowCause(flow)
-      draft.finding.next.append("ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table) on \(hostName(key.host))")
+      draft.finding.next.append(showFlows(flow))
       draft.finding.certainty = .proven
     }
     soften(&draft, "collect ovs-vsctl show and the flows of br-tun, and capture the sending port")
@@ -258,7 +260,8 @@ struct FindingBuilder {
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     draft.finding.port = portName(key.port)
     draft.finding.observed = [("vlan", .number(Int64(key.observed)))]
-    draft.finding.next.append("ovs-vsctl list port of \(portName(key.port)): vlan_mode, tag, trunks")
+    let name = deployment.ports[Int(key.port)].bridgePort ?? portName(key.port)
+    draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl --columns=tag,trunks,vlan_mode list port \(name)")
     drafts.append(draft)
   }
 
@@ -293,8 +296,8 @@ struct FindingBuilder {
     cause.line = drop?.line
     draft.finding.cause = cause
     draft.finding.next.append(
-      "ovs-ofctl dump-flows \(cause.bridge ?? "br-tun") on \(hostName(key.host)) | grep tun_id; "
-        + "restart of neutron-openvswitch-agent there reinstalls the flows")
+      "on \(hostName(key.host)): ovs-ofctl dump-flows \(cause.bridge ?? "br-tun") | grep tun_id; "
+        + "a restart of neutron-openvswitch-agent reinstalls the flows")
     drafts.append(draft)
   }
 
@@ -377,7 +380,7 @@ struct FindingBuilder {
       draft.finding.cause = Cause(
         kind: .tunnel, host: hostName(key.host), bridge: tunnel.bridge,
         text: "Interface \(tunnel.name): options:dst_port=\(tunnel.destinationPort)")
-      draft.finding.next.append("ovs-vsctl get interface \(tunnel.name) options on \(hostName(key.host))")
+      draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl get interface \(tunnel.name) options")
     }
     let refusals = captures.reduce(UInt64(0)) { $0 + $1.counts.portUnreachable.values.reduce(0, +) }
     if refusals > 0 {
@@ -409,7 +412,7 @@ struct FindingBuilder {
       draft.finding.cause = Cause(
         kind: .portTag, host: hostName(host), bridge: deployment.bridge(ofPort: name, on: port.host),
         text: "Port \(name): tag \(wrong), agent's record \(expected)")
-      draft.finding.next.append("ovs-vsctl get port \(name) tag other_config on \(hostName(host))")
+      draft.finding.next.append("on \(hostName(host)): ovs-vsctl get port \(name) tag other_config")
       drafts.append(draft)
       tagDrafts[Int32(index)] = drafts.count - 1
     }

@@ -27,8 +27,8 @@ struct PathReportBuilder {
 
   func build() -> PathReport {
     var result = PathReport(conclusion: "")
-    var sentences: [String] = []
-    var broken = false
+    var troubles: [String] = []
+    var arrives: [Bool?] = []
     for sender in 0..<2 {
       let (from, to) = sender == 0 ? (follower.a, follower.b) : (follower.b, follower.a)
       let points = pathPoints(from: from, to: to)
@@ -42,16 +42,61 @@ struct PathReportBuilder {
           "traffic", points, requests: follower.counts[sender][PathFollower.Kind.traffic.rawValue],
           answers: follower.counts[1 - sender][PathFollower.Kind.traffic.rawValue]))
       result.directions.append(direction)
-      for kind in [PathFollower.Kind.request, .answer, .traffic] {
-        let counts = follower.counts[sender][kind.rawValue]
-        let end = end(counts, points)
-        guard let sentence = describe(end, kind, from: from, to: to) else { continue }
-        broken = true
-        if !sentences.contains(sentence) { sentences.append(sentence) }
+      let trouble = trouble(sender, points, from: from, to: to)
+      if let trouble { troubles.append(trouble.sentence) }
+      let traffic = end(follower.counts[sender][PathFollower.Kind.traffic.rawValue], points)
+      // No traffic at all says nothing, unless resolution failed before it.
+      arrives.append(traffic.sent > 0 ? traffic.next == nil : trouble?.isTotal == true ? false : nil)
+    }
+    result.conclusion = conclusion(troubles, arrives)
+    return result
+  }
+
+  /// What first goes wrong from one end to the other: resolution before traffic.
+  private func trouble(
+    _ sender: Int, _ points: [Int], from: Int, to: Int
+  ) -> (sentence: String, isTotal: Bool)? {
+    var partial: String?
+    for kind in [PathFollower.Kind.request, .answer, .traffic] {
+      let counts = follower.counts[sender][kind.rawValue]
+      let end = end(counts, points)
+      if let sentence = describe(end, kind, from: from, to: to) { return (sentence, true) }
+      if partial == nil { partial = describePart(counts, end, kind, points, from: from, to: to) }
+    }
+    return partial.map { ($0, false) }
+  }
+
+  /// One sentence about frames of which some go wrong while others arrive.
+  private func describePart(
+    _ counts: PathFollower.Counts, _ end: End, _ kind: PathFollower.Kind, _ points: [Int], from: Int, to: Int
+  ) -> String? {
+    for point in points {
+      if let (vni, wrong) = (counts.wrongVNI[point] ?? [:]).min(by: { $0.key < $1.key }),
+        topology.plan.points[point].host == deployment.ports[from].host
+      {
+        return "\(wrong) of \(end.sent) \(phrase(kind, from, to)) leave at \(topology.name(ofPoint: point)) on "
+          + "\(lane(vni)), and never reach \(deployment.ports[to].name)"
+      }
+      if let tagged = counts.tagged[point] {
+        return "\(tagged) of \(end.sent) \(phrase(kind, from, to)) leave at \(topology.name(ofPoint: point)) "
+          + "with the sender's VLAN tag still on them"
       }
     }
-    result.conclusion = conclusion(sentences, broken: broken)
-    return result
+    return nil
+  }
+
+  private func phrase(_ kind: PathFollower.Kind, _ from: Int, _ to: Int) -> String {
+    let (sender, receiver) = (deployment.ports[from].name, deployment.ports[to].name)
+    switch kind {
+    case .request: return "ARP/ND requests of \(sender) for \(receiver)"
+    case .answer: return "ARP/ND answers of \(sender) to \(receiver)"
+    case .traffic: return "frames of \(sender) to \(receiver)"
+    }
+  }
+
+  private func lane(_ vni: UInt32) -> String {
+    let network = topology.networkOfVNI[vni].flatMap { $0 >= 0 ? deployment.networks[Int($0)].name : nil }
+    return "VNI \(vni) (0x\(String(vni, radix: 16)))" + (network.map { ", the lane of network \($0)" } ?? "")
   }
 
   /// The captured points between two ports, in the order in which frames cross them.
@@ -92,12 +137,9 @@ struct PathReportBuilder {
       } else {
         mark = count > 0 ? .passed : .missing
       }
-      let step = topology.plan.points[point]
-      var place = topology.name(ofPoint: point)
-      if let port = step.port { place += " (\(deployment.ports[port].name))" }
       stage.points.append(
         PathPoint(
-          place: place, requests: count, answers: answers.atPoint[point] ?? 0, note: notes.joined(separator: ", "),
+          place: topology.place(ofPoint: point), requests: count, answers: answers.atPoint[point] ?? 0, note: notes.joined(separator: ", "),
           mark: mark))
     }
     return stage
@@ -122,50 +164,48 @@ struct PathReportBuilder {
     return end
   }
 
-  /// One sentence about frames that do not arrive; nil where they do, or none were sent.
+  /// One sentence about frames none of which arrives; nil where some do, or none were sent.
   private func describe(_ end: End, _ kind: PathFollower.Kind, from: Int, to: Int) -> String? {
     guard end.sent > 0, let next = end.next else { return nil }
-    let sender = deployment.ports[from].name
-    let receiver = deployment.ports[to].name
-    let what =
-      switch kind {
-      case .request: "ARP/ND requests of \(sender) for \(receiver)"
-      case .answer: "ARP/ND answers of \(sender) to \(receiver)"
-      case .traffic: "frames of \(sender) to \(receiver)"
-      }
+    let quantity = end.sent == 1 ? "the" : end.sent == 2 ? "both" : "all \(end.sent)"
+    let what = "\(quantity) \(phrase(kind, from, to))"
     let place = topology.name(ofPoint: next)
     if let vni = end.wrongVNI {
-      let lane = topology.networkOfVNI[vni].flatMap { $0 >= 0 ? deployment.networks[Int($0)].name : nil }
-      return
-        "\(what) leave at \(place) on VNI \(vni) (0x\(String(vni, radix: 16)))"
-        + "\(lane.map { ", the lane of network \($0)" } ?? ""), and never reach \(receiver)"
+      return "\(what) leave at \(place) on \(lane(vni)), and never reach \(deployment.ports[to].name)"
     }
     guard let last = end.last else { return "\(what) are seen nowhere on the way" }
     let tagged = end.isTagged ? " with the sender's VLAN tag still on them" : ""
-    return "\(what) reach \(topology.name(ofPoint: last))\(tagged) (\(end.sent)) but not \(place)"
+    return "\(what) reach \(topology.name(ofPoint: last))\(tagged) but not \(place)"
   }
 
-  private func conclusion(_ sentences: [String], broken: Bool) -> String {
-    let pair = "\(names.a) and \(names.b)"
+  private func conclusion(_ troubles: [String], _ arrives: [Bool?]) -> String {
+    let (a, b) = names
     let all = follower.counts.flatMap { $0 }.reduce(UInt64(0)) { $0 + $1.atPoint.values.reduce(0, +) }
-    if !broken {
-      if all == 0 { return "No frame between \(pair) was seen: nothing can be said of their path." }
-      let trafficBothWays = (0..<2).allSatisfy {
-        !follower.counts[$0][PathFollower.Kind.traffic.rawValue].atPoint.isEmpty
-      }
-      if trafficBothWays { return "\(names.a) and \(names.b) reach each other: frames arrive in both directions." }
-      return "What \(pair) send each other arrives, but traffic was seen in one direction only."
+    if all == 0, troubles.isEmpty {
+      return "No frame between \(a) and \(b) was seen: nothing can be said of their path."
     }
-    var text = sentences.joined(separator: "; ") + "."
-    if let finding = explaining() {
-      text += " Cause: \(finding.message)"
-      if let cause = finding.cause {
-        let place = [cause.host, cause.bridge, cause.table.map { "table \($0)" }].compactMap { $0 }.joined(separator: " ")
-        text += " (\(place.isEmpty ? "" : place + ": ")\(cause.text))"
-      }
-      text += "."
+    let lead: String
+    switch (arrives[0], arrives[1]) {
+    case (true, true): lead = "\(a) and \(b) reach each other"
+    case (false, false): lead = "\(a) and \(b) cannot reach each other"
+    case (false, _): lead = "\(a) cannot reach \(b)"
+    case (_, false): lead = "\(b) cannot reach \(a)"
+    default: lead = "What \(a) and \(b) send each other arrives, but traffic was not seen in both directions"
     }
-    return text
+    if troubles.isEmpty { return lead + "." + remark() }
+    let link = arrives[0] == false || arrives[1] == false ? ": " : ", but "
+    return lead + link + troubles.joined(separator: "; ") + "." + remark(prefix: " Cause: ")
+  }
+
+  /// The finding that accounts for it, or that touches the two ports.
+  private func remark(prefix: String = " But: ") -> String {
+    guard let finding = explaining() else { return "" }
+    var text = prefix + finding.message
+    if let cause = finding.cause {
+      let place = [cause.host, cause.bridge, cause.table.map { "table \($0)" }].compactMap { $0 }
+      text += " (\(place.isEmpty ? "" : place.joined(separator: " ") + ": ")\(cause.text))"
+    }
+    return text + "."
   }
 
   /// The finding that accounts for it: of one of the two ports, else of their network and hosts.
