@@ -23,6 +23,7 @@ let package = Package(
   name: "lanecheck",
   products: [
     .executable(name: "lanecheck", targets: ["lanecheck"]),
+    .library(name: "LanecheckFrames", targets: ["Wire", "CaptureFiles"]),
     .library(name: "LanecheckRooms", targets: ["Wire", "CaptureFiles", "OpenFlow", "Deployment", "Jobs"]),
   ],
   dependencies: [
