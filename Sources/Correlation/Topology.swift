@@ -33,6 +33,8 @@ public struct Topology: Sendable {
   public let portsOfMAC: [MACAddress: [Int]]
   /// Ports whose installed tag, before or after, is not the VLAN of their network there.
   public let hasWrongTag: [Bool]
+  /// Ports of br-int without a tag, though their network has a VLAN there.
+  public let isUntagged: [Bool]
   /// MACs of the hosts' own devices.
   public let deviceMACs: Set<MACAddress>
   /// Ports of each host by network: `[host][network]`.
@@ -80,6 +82,13 @@ public struct Topology: Sendable {
       return [port.installedTag, port.installedTagAfter].contains { $0 != nil && $0 != expected }
     }
     portsOn = byHost
+    isUntagged = deployment.ports.map { port in
+      guard port.subports.isEmpty, port.expectedTag(in: deployment) != nil, let name = port.bridgePort,
+        let state = deployment.hosts[port.host].state
+      else { return false }
+      let ports = state.bridges.flatMap(\.ports).filter { $0.name == name }
+      return ports.count == 1 && ports[0].tag == nil && ports[0].trunks.isEmpty && ports[0].vlanMode == nil
+    }
     let guests = Set(byMAC.keys)
     deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)
   }

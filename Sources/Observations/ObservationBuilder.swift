@@ -290,7 +290,8 @@ public struct ObservationBuilder: Sendable {
 /// Hash of the address that a frame of ARP or neighbour discovery is about.
 func target(_ headers: FrameHeaders) -> UInt32 {
   switch headers.network {
-  case .arp: headers.destinationAddress.shortHash
+  // A reply speaks of its sender.
+  case .arp: headers.arpOperation == 2 ? headers.sourceAddress.shortHash : headers.destinationAddress.shortHash
   case .ipv6 where headers.transport == .icmpv6: headers.neighborTarget.shortHash
   default: 0
   }

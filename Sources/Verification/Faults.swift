@@ -8,6 +8,8 @@ enum Fault: UInt8, Sendable {
   case crossNetworkDelivery, unknownVTEP, forgedTunnelFrame, spoofedSourceMAC
   case nonstandardTunnelPort, malformedEncapsulation
   case frameLost
+  case floodedAfterLearned, staleLocation, tunnelReflection, macMoved
+  case spoofBlocked, untaggedPort, duplicateAddress
 
   var rule: String {
     switch self {
@@ -24,6 +26,13 @@ enum Fault: UInt8, Sendable {
     case .nonstandardTunnelPort: "nonstandard-tunnel-port"
     case .malformedEncapsulation: "malformed-encapsulation"
     case .frameLost: "frame-lost"
+    case .floodedAfterLearned: "flooded-after-learned"
+    case .staleLocation: "stale-location"
+    case .tunnelReflection: "tunnel-reflection"
+    case .macMoved: "mac-moved"
+    case .spoofBlocked: "spoof-blocked"
+    case .untaggedPort: "untagged-port"
+    case .duplicateAddress: "duplicate-address"
     }
   }
 }
@@ -82,8 +91,16 @@ struct FaultRecord: Sendable {
   var groupDestinations: UInt64 = 0
   /// Of `count`: those known only by the owner of the source MAC.
   var weak: UInt64 = 0
+  /// Where a MAC was proven to be, or was before.
+  var expectedVTEP: UInt16?
+  /// The MACs or hosts that are in dispute, or that were spoofed: a few of them.
+  private(set) var rivals: [UInt64] = []
   /// Number of the last trajectory counted.
   var lastTrajectory = UInt64.max
+
+  mutating func note(rival: UInt64) {
+    if rivals.count < 8, !rivals.contains(rival) { rivals.append(rival) }
+  }
 
   mutating func add(
     trajectory: UInt64, _ observation: Observation, copies: UInt64 = 1, isWeak: Bool, group: [Observation], index: Int
@@ -111,10 +128,10 @@ struct FaultRecord: Sendable {
 
 /// A class of frames that either pass a stretch of the path or vanish on it.
 struct StretchKey: Hashable, Sendable {
-  enum Stretch: UInt8, Sendable { case intoTunnel, underlay, toPort, betweenPorts }
+  enum Stretch: UInt8, Sendable { case intoTunnel, underlay, toPort, betweenPorts, floodCopy }
   var stretch: Stretch
   var host: Int32
-  /// The far host of `underlay` and `betweenPorts`.
+  /// The far host of `underlay`, `betweenPorts` and `floodCopy`.
   var peer: Int32 = -1
   var network: Int32
   var port: Int32 = -1

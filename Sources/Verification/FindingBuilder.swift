@@ -10,7 +10,7 @@ struct FindingBuilder {
   let survey: SurveyResult
   let captures: [CaptureOutcome]
   /// Findings as they grow; `id` and `causedBy` are set when the order is final.
-  private(set) var drafts: [Draft] = []
+  var drafts: [Draft] = []
   /// Port → its finding about a wrong tag.
   private var tagDrafts: [Int32: Int] = [:]
 
@@ -100,12 +100,19 @@ struct FindingBuilder {
     case .forgedTunnelFrame: addForged(key, record)
     case .nonstandardTunnelPort: addTunnelPort(key, record)
     case .frameLost: addLostAtTag(key, record)
-    case .spoofedSourceMAC, .malformedEncapsulation: break
+    case .floodedAfterLearned: addFloodedAfterLearned(key, record)
+    case .staleLocation: addStaleLocation(key, record)
+    case .tunnelReflection: addReflection(key, record)
+    case .macMoved: addMACMoved(key, record)
+    case .spoofedSourceMAC, .spoofBlocked: addSpoofed(key, record)
+    case .duplicateAddress: addDuplicateAddress(key, record)
+    case .untaggedPort: addUntaggedPort(key, record)
+    case .malformedEncapsulation: break
     }
   }
 
   /// A finding with what all have: counts, times, examples, frames and the path of its first frame.
-  private func draft(
+  func draft(
     _ key: FaultKey?, _ record: FaultRecord, rule: String, severity: Severity, host: Int32, network: Int32,
     message: String
   ) -> Draft {
@@ -154,7 +161,7 @@ struct FindingBuilder {
     return topology.points[Int(seen.point)].host == host
   }
 
-  private func flowCause(_ flow: FlowEvidence) -> Cause {
+  func flowCause(_ flow: FlowEvidence) -> Cause {
     var cause = Cause(
       kind: .flow, host: deployment.hosts[flow.host].name, bridge: flow.bridge, table: flow.table, text: flow.text)
     cause.file = flow.file
@@ -162,7 +169,7 @@ struct FindingBuilder {
     return cause
   }
 
-  private func showFlows(_ flow: FlowEvidence) -> String {
+  func showFlows(_ flow: FlowEvidence) -> String {
     "on \(deployment.hosts[flow.host].name): ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table)"
   }
 
@@ -200,7 +207,7 @@ struct FindingBuilder {
   }
 
   /// What rests on weak evidence only, and no state explains, is a suspicion.
-  private func soften(_ draft: inout Draft, _ next: String) {
+  func soften(_ draft: inout Draft, _ next: String) {
     guard draft.finding.certainty == .likely else { return }
     draft.finding.severity = .warning
     draft.finding.certainty = .suspected
@@ -475,6 +482,10 @@ struct FindingBuilder {
     }
     for key in keys {
       guard let record = judge.stretches[key], record.passed == 0, record.missed.count > 0 else { continue }
+      if key.stretch == .floodCopy {
+        addMissingFloodCopy(key, record.missed)
+        continue
+      }
       let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
       // A handful may be chance; where state explains it, one is enough.
       guard record.missed.count >= 3 || tagged != nil else { continue }
@@ -507,6 +518,7 @@ struct FindingBuilder {
         message =
           "none of \(count) frames of \(networkName(key.network)) that guests on \(hostName(key.host)) sent for "
           + "\(portName(key.port)) shows at its port on \(hostName(key.peer)), whose tunnel interface was not captured"
+      case .floodCopy: continue
       }
       var draft = draft(
         nil, record.missed, rule: Fault.frameLost.rule, severity: .error, host: key.host, network: key.network,
@@ -514,10 +526,26 @@ struct FindingBuilder {
       draft.finding.port = key.port >= 0 ? portName(key.port) : nil
       draft.parent = tagged
       if key.stretch == .betweenPorts { draft.finding.certainty = .likely }
+      if key.stretch == .intoTunnel { explainVanishing(&draft, key) }
       draft.finding.observed = [("arrived", .number(0))]
       draft.finding.expected = [("arrived", .number(Int64(clamping: count)))]
       drafts.append(draft)
     }
+  }
+
+  /// The flow that drops what should go into the tunnels.
+  private func explainVanishing(_ draft: inout Draft, _ key: StretchKey) {
+    guard let vlan = deployment.ports[Int(key.port)].installedTag ?? localVLAN(key.host, key.network),
+      let flood = installed.flood(host: Int(key.host), vlan: vlan), flood.vni == nil
+    else { return }
+    let drop = flood.flow
+    var cause = Cause(
+      kind: .missingFlow, host: hostName(key.host), bridge: drop?.bridge ?? tunnelBridge(key.host), table: drop?.table,
+      text: "missing: a flow that floods dl_vlan=\(vlan)\(drop.map { "; dropped by: \($0.text)" } ?? "")")
+    cause.file = drop?.file
+    cause.line = drop?.line
+    draft.finding.cause = cause
+    if let drop { draft.finding.next.append(showFlows(drop)) }
   }
 
   /// Whether the place where frames are missed shows others: then it was working and looking.
@@ -527,7 +555,7 @@ struct FindingBuilder {
       return judge.stretches.contains {
         $0.key.stretch == .underlay && $0.key.peer == key.peer && $0.key != key && $0.value.passed > 0
       } || judge.stretches.contains { $0.key.stretch == .underlay && $0.key.host == key.peer && $0.value.passed > 0 }
-    case .intoTunnel, .toPort, .betweenPorts:
+    case .intoTunnel, .toPort, .betweenPorts, .floodCopy:
       return true
     }
   }

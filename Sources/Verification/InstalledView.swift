@@ -36,17 +36,27 @@ struct InstalledView: Sendable {
     var vlan: UInt16?
     /// The flow that maps, or the one that drops.
     var flow: FlowEvidence?
+    /// The flow that hands the frame on to br-int.
+    var deliverer: FlowEvidence?
   }
 
   /// By host; empty where there is no dump.
   private(set) var outbound: [[Outbound]]
   private(set) var inbound: [[Inbound]]
+  /// By host: VNI → whether a frame that arrives teaches the flows where its sender is. Uncertain ones are left out.
+  private(set) var learning: [[UInt32: Bool]]
+  /// By host: VNI → the flow that sends what arrives into tunnels again.
+  private(set) var reflections: [[UInt32: FlowEvidence]]
+  private var datapaths: [[HostDatapath]]
   /// Whether flows of a bridge with tunnels were dumped.
   private(set) var hasFlows: [Bool]
 
   init(_ deployment: Deployment) {
     outbound = deployment.hosts.map { _ in [] }
     inbound = deployment.hosts.map { _ in [] }
+    learning = deployment.hosts.map { _ in [:] }
+    reflections = deployment.hosts.map { _ in [:] }
+    datapaths = deployment.hosts.map { _ in [] }
     hasFlows = deployment.hosts.map { _ in false }
     for (index, host) in deployment.hosts.enumerated() {
       for state in [host.before, host.after] {
@@ -57,7 +67,10 @@ struct InstalledView: Sendable {
 
   private mutating func add(_ state: HostState, _ host: Int) {
     let taken = state.bridges.compactMap(\.flowsTaken).max() ?? 0
-    let table = TranslationTable(HostDatapath(state), at: Int64(exactly: (taken * 1e9).rounded()) ?? 0)
+    let time = Int64(exactly: (taken * 1e9).rounded()) ?? 0
+    let datapath = HostDatapath(state)
+    datapaths[host].append(datapath)
+    let table = TranslationTable(datapath, at: time)
     func evidence(_ flow: FlowReference?) -> FlowEvidence? {
       guard let flow else { return nil }
       return FlowEvidence(
@@ -99,8 +112,70 @@ struct InstalledView: Sendable {
       inbound[host].append(
         Inbound(
           vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
-          flow: evidence(entry.isDropped ? entry.drop : entry.flow)))
+          flow: evidence(entry.isDropped ? entry.drop : entry.flow),
+          deliverer: evidence(entry.crossings.first?.outputFlow)))
+      let vni = UInt32(truncatingIfNeeded: entry.tunnelID)
+      if let again = entry.reflected.first, reflections[host][vni] == nil {
+        reflections[host][vni] = evidence(again.outputFlow)
+      }
+      if let learns = teaches(datapath, state, entry, at: time) {
+        // Learning in one of two dumps: it may have been so while the frames passed.
+        learning[host][vni] = (learning[host][vni] ?? false) || learns
+      }
     }
+  }
+
+  /// Sends a probe in by a tunnel and looks whether an answer to it then goes to one tunnel only.
+  private func teaches(
+    _ datapath: HostDatapath, _ state: HostState, _ entry: TranslationTable.Inbound, at time: Int64
+  ) -> Bool? {
+    guard let vlan = entry.vlan, let crossing = entry.crossings.first,
+      let name = entry.ports.first,
+      let port = state.bridges.first(where: { $0.name == entry.bridge })?.ports.first(where: { $0.name == name })
+    else { return nil }
+    var probe = Packet()
+    probe.source = MACAddress(rawValue: 0x026c_616e_6510)
+    probe.destination = .broadcast
+    probe.tunnelID = entry.tunnelID
+    probe.tunnelSource = port.options["remote_ip"].flatMap { IPAddress($0) } ?? .none
+    var answer = Packet()
+    answer.source = MACAddress(rawValue: 0x026c_616e_6511)
+    answer.destination = probe.source
+    answer.pushTag(tpid: 0x8100, vid: vlan)
+    var after = datapath
+    guard after.send(probe, bridge: entry.bridge, port: name, at: time) != nil,
+      let before = datapath.preview(answer, bridge: entry.bridge, port: crossing.fromPort, at: time),
+      let now = after.preview(answer, bridge: entry.bridge, port: crossing.fromPort, at: time &+ 1_000_000),
+      before.uncertainties.isEmpty, now.uncertainties.isEmpty
+    else { return nil }
+    func tunnels(_ outcome: Outcome) -> [String] {
+      outcome.deliveries.filter { $0.tunnelID != nil }.map(\.port).sorted()
+    }
+    return tunnels(now) != tunnels(before) || tunnels(now) == [name]
+  }
+
+  /// Whether the flows let a port send from a MAC; nil where no dump tells.
+  func admits(host: Int, port: String, source: MACAddress) -> Bool? {
+    var verdict: Bool?
+    for datapath in datapaths[host] {
+      guard let bridge = datapath.bridge(ofPort: port), datapath.hasFlows(bridge) else { continue }
+      var packet = Packet()
+      packet.source = source
+      packet.destination = .broadcast
+      guard let outcome = datapath.preview(packet, bridge: bridge, port: port, at: 0) else { continue }
+      verdict = (verdict ?? false) || !outcome.isDropped
+    }
+    return verdict
+  }
+
+  /// The flow by which a host sends unicast for a MAC to a VTEP.
+  func flow(host: Int, vlan: UInt16, destination: MACAddress, to remote: IPAddress) -> FlowEvidence? {
+    outbound[host].first { $0.vlan == vlan && $0.destination == destination && $0.remotes.contains(remote) }?.flow
+  }
+
+  /// The flow by which a host floods a VLAN, and where to. nil: it does not, or no dump tells.
+  func flood(host: Int, vlan: UInt16) -> Outbound? {
+    outbound[host].first { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
   }
 
   private static func isTunnel(_ port: BridgePort) -> Bool {

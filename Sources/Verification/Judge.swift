@@ -37,11 +37,18 @@ struct Judge: Sendable {
   let oddTunnelPort: [Bool]
   /// Host and VNI where the installed flows map the VNI to no VLAN.
   let unmapped: Set<UInt64>
+  /// Host and VNI → whether the installed flows learn from what arrives.
+  let learning: [UInt64: Bool]
+  var ledger = LearningLedger()
+  /// Who sends as a MAC, by host; who answers for an address, by MAC.
+  var senders = ClaimLedger()
+  var answers = ClaimLedger()
   private var trajectory: UInt64 = 0
+  static var mostFaults: Int { 4096 }
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPortOfHost: [UInt16?], unmapped: Set<UInt64>) {
+  init(_ topology: Topology, tunnelPortOfHost: [UInt16?], unmapped: Set<UInt64>, learning: [UInt64: Bool]) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -55,6 +62,7 @@ struct Judge: Sendable {
     sendingMissed = sendingSeen
     self.tunnelPortOfHost = tunnelPortOfHost
     self.unmapped = unmapped
+    self.learning = learning
     let usual = Judge.usualPort(tunnelPortOfHost)
     oddTunnelPort = tunnelPortOfHost.map { $0 != nil && $0 != usual }
   }
@@ -103,6 +111,8 @@ struct Judge: Sendable {
       if resolver.passages[at].fromEntry >= 0 || resolver.passages[at].fromTunnel >= 0 || entries > 0 { crossed = true }
     }
     countIn()
+    if judgeLearning(group, base) { fault = true }
+    judgeSenders(group, base)
     for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }
     if !fault {
       countStretches(group, base)
@@ -334,7 +344,7 @@ struct Judge: Sendable {
     return fault
   }
 
-  private func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
+  func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
     let ports = topology.portsOn[Int(host)][Int(network)] ?? []
     return ports.contains { topology.deployment.ports[$0].active }
   }
@@ -415,6 +425,7 @@ struct Judge: Sendable {
     let delivery = resolver.passages[at]
     guard delivery.basis != .none else { return false }
     var fault = false
+    if judgeUntagged(delivery, group, base) { return true }
     if delivery.fromTunnel >= 0 {
       let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
       if judgeTags(delivery, group, base) { fault = true }
@@ -478,6 +489,22 @@ struct Judge: Sendable {
       observed: UInt32(bitPattern: delivery.network), via: senderWrong ? .wrongVNI : nil,
       viaHost: senderWrong ? origin.host : -1)
     recordDelivery(key, base, delivery, group)
+    return true
+  }
+
+  /// A port without a tag is a trunk: it gets every network's frames, with their tags.
+  private mutating func judgeUntagged(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
+    guard topology.isUntagged[Int(delivery.port)] else { return false }
+    var lane = delivery.network
+    if delivery.fromTunnel >= 0 {
+      lane = topology.networkOfVNI[resolver.tunnels[Int(delivery.fromTunnel)].vni] ?? -1
+    } else if delivery.fromEntry >= 0 {
+      lane = resolver.passages[Int(delivery.fromEntry)].network
+    }
+    guard lane >= 0, lane != delivery.network else { return false }
+    let key = FaultKey(fault: .untaggedPort, host: delivery.host, network: delivery.network, port: delivery.port)
+    recordDelivery(key, base &+ UInt64(bitPattern: Int64(delivery.first)) &+ 1, delivery, group)
+    faults[key]?.note(rival: UInt64(UInt32(bitPattern: lane)))
     return true
   }
 
@@ -668,7 +695,7 @@ struct Judge: Sendable {
     return elsewhere
   }
 
-  private mutating func count(
+  mutating func count(
     _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int
   ) {
     if passed {
@@ -682,9 +709,13 @@ struct Judge: Sendable {
 
   // MARK: Records
 
-  private mutating func record(
+  mutating func record(
     _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool
   ) {
+    var key = key
+    // Bounded, whatever an attacker varies.
+    if faults.count >= Judge.mostFaults, faults[key] == nil { key.detail = 0 }
+    if faults.count >= Judge.mostFaults * 2, faults[key] == nil { key.observed = 0 }
     faults[key, default: FaultRecord()].add(
       trajectory: trajectory, group[index], isWeak: isWeak, group: group, index: index)
     faults[key]?.frames.add(group[index])

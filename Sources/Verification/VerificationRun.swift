@@ -30,7 +30,12 @@ public struct VerificationRun: Sendable {
         unmapped.insert(UInt64(host) << 32 | UInt64(vni))
       }
     }
-    judge = Judge(topology, tunnelPortOfHost: survey.tunnelPorts(), unmapped: unmapped)
+    var learning: [UInt64: Bool] = [:]
+    for host in survey.deployment.hosts.indices {
+      for (vni, learns) in installed.learning[host] { learning[UInt64(host) << 32 | UInt64(vni)] = learns }
+    }
+    judge = Judge(topology, tunnelPortOfHost: survey.tunnelPorts(), unmapped: unmapped,
+      learning: learning)
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read.

@@ -1,0 +1,63 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings about who sends: spoofed MACs, disputed addresses, ports that get what is not theirs.
+extension FindingBuilder {
+  mutating func addSpoofed(_ key: FaultKey, _ record: FaultRecord) {
+    let port = deployment.ports[Int(key.port)]
+    let macs = record.rivals.map { MACAddress(rawValue: $0) }
+    let name = port.bridgePort ?? port.name
+    let admitted = macs.first.flatMap { installed.admits(host: Int(key.host), port: name, source: $0) }
+    if key.fault == .spoofedSourceMAC {
+      // What the flows let through is allowed there; without them, only intent knows what is.
+      guard admitted == false || admitted == nil && port.source <= .neutron && port.portSecurity == true else { return }
+    }
+    let list = macs.prefix(4).map { "\($0)" }.joined(separator: ", ")
+    let message =
+      key.fault == .spoofBlocked
+      ? "\(portName(key.port)) on \(hostName(key.host)) tried to send from \(list), which is not its MAC; no such "
+        + "frame left the host"
+      : "frames from \(list) left \(hostName(key.host)) by \(portName(key.port)), which may not use that MAC"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: key.fault == .spoofBlocked ? .info : .error, host: key.host,
+      network: key.network, message: message)
+    draft.finding.port = portName(key.port)
+    draft.finding.expected = [("macs", .list(port.macs.map { "\($0)" }))]
+    draft.finding.observed = [("macs", .list(macs.map { "\($0)" }))]
+    drafts.append(draft)
+  }
+
+  mutating func addDuplicateAddress(_ key: FaultKey, _ record: FaultRecord) {
+    let message: String
+    if key.observed == 1 {
+      let hosts = record.rivals.map { hostName(Int32(truncatingIfNeeded: $0)) }.joined(separator: " and ")
+      message = "\(MACAddress(rawValue: key.detail)) of \(networkName(key.network)) sends from \(hosts) at once"
+    } else {
+      let macs = record.rivals.map { "\(MACAddress(rawValue: $0))" }.joined(separator: " and ")
+      message = "\(macs) answer for the same address in network \(networkName(key.network))"
+    }
+    drafts.append(
+      draft(key, record, rule: key.fault.rule, severity: .warning, host: -1, network: key.network, message: message))
+  }
+
+  mutating func addUntaggedPort(_ key: FaultKey, _ record: FaultRecord) {
+    let port = deployment.ports[Int(key.port)]
+    let name = port.bridgePort ?? port.name
+    let lanes = record.rivals.map { networkName(Int32(truncatingIfNeeded: $0)) }.joined(separator: ", ")
+    let message =
+      "port \(name) on \(hostName(key.host)) has no tag and so gets frames of every network: \(record.count) of "
+      + "\(lanes), while it belongs to \(networkName(key.network))"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.port = port.name
+    if let tag = port.expectedTag(in: deployment) { draft.finding.expected = [("tag", .number(Int64(tag)))] }
+    draft.finding.observed = [("tag", .text("none"))]
+    draft.finding.cause = Cause(
+      kind: .portTag, host: hostName(key.host), bridge: deployment.bridge(ofPort: name, on: port.host),
+      text: "Port \(name): no tag")
+    draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl get port \(name) tag other_config")
+    drafts.append(draft)
+  }
+}

@@ -1,0 +1,102 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings of the learning family, and of floods that miss a host.
+extension FindingBuilder {
+  func vtepText(_ vtep: UInt16) -> String {
+    guard Int(vtep) < topology.plan.vteps.addresses.count else { return "an unknown VTEP" }
+    let address = "\(topology.plan.vteps.addresses[Int(vtep)])"
+    let host = topology.vtepHost[Int(vtep)]
+    return host >= 0 ? "\(hostName(host)) (\(address))" : address
+  }
+
+  mutating func addFloodedAfterLearned(_ key: FaultKey, _ record: FaultRecord) {
+    let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
+    let learns = installed.learning[Int(key.host)][vni]
+    // Without the flows' word: enough frames, over long enough.
+    let isLasting = record.count >= 3 && record.last &- record.first > 2 * Judge.learningGrace
+    guard learns == false || isLasting else { return }
+    let message =
+      "\(hostName(key.host)) keeps flooding unicast of \(networkName(key.network)) to MACs that it has heard from"
+      + (learns == false ? ": its flows learn nothing from \(vniText(vni))" : "")
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: learns == false ? .error : .warning, host: key.host,
+      network: key.network, message: message)
+    draft.finding.expected = [("copies", .number(Int64(clamping: record.count)))]
+    draft.finding.observed = [("superfluousCopies", .number(Int64(clamping: record.copies)))]
+    if learns == false, let flow = installed.inbound(host: Int(key.host), vni: vni)?.deliverer {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+    }
+    drafts.append(draft)
+  }
+
+  mutating func addStaleLocation(_ key: FaultKey, _ record: FaultRecord) {
+    let mac = MACAddress(rawValue: key.detail)
+    let sentTo = UInt16(truncatingIfNeeded: key.observed)
+    let lives = record.expectedVTEP.map { vtepText($0) } ?? "elsewhere"
+    let message =
+      "\(hostName(key.host)) sends unicast of \(networkName(key.network)) for \(mac) to \(vtepText(sentTo)), though "
+      + "that MAC was last heard from \(lives)"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.expected = [("vtep", .text(lives))]
+    draft.finding.observed = [("vtep", .text(vtepText(sentTo))), ("mac", .text("\(mac)"))]
+    if let vlan = localVLAN(key.host, key.network), Int(sentTo) < topology.plan.vteps.addresses.count,
+      let flow = installed.flow(
+        host: Int(key.host), vlan: vlan, destination: mac, to: topology.plan.vteps.addresses[Int(sentTo)])
+    {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+    }
+    drafts.append(draft)
+  }
+
+  mutating func addReflection(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(hostName(key.host)) sends frames of \(networkName(key.network)) that it received from a tunnel into tunnels "
+      + "again: split horizon is broken, and frames loop"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
+    if let flow = installed.reflections[Int(key.host)][vni] {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+      draft.finding.certainty = .proven
+    }
+    soften(&draft, "capture all ports of \(hostName(key.host)): a guest there may forward these frames")
+    drafts.append(draft)
+  }
+
+  mutating func addMACMoved(_ key: FaultKey, _ record: FaultRecord) {
+    let mac = MACAddress(rawValue: key.detail)
+    let now = record.example.indices.contains(record.wrong) ? vtepText(record.example[record.wrong].outerFrom) : "another host"
+    let message =
+      "\(mac) of \(networkName(key.network)) moved from \(record.expectedVTEP.map { vtepText($0) } ?? "one host") to \(now)"
+    drafts.append(
+      draft(key, record, rule: key.fault.rule, severity: .info, host: -1, network: key.network, message: message))
+  }
+
+  /// A class of floods that lacks a copy for a host: an error where it is many, or where the flows say so.
+  mutating func addMissingFloodCopy(_ key: StretchKey, _ record: FaultRecord) {
+    let vlan = localVLAN(key.host, key.network)
+    let flood = vlan.flatMap { installed.flood(host: Int(key.host), vlan: $0) }
+    let addresses = deployment.hosts[Int(key.peer)].vteps
+    let isExplained = flood.map { flood in !addresses.contains { flood.remotes.contains($0) } } ?? false
+    guard isExplained || record.count >= 3 else { return }
+    let message =
+      "broadcast and multicast of \(networkName(key.network)) from \(hostName(key.host)) has no copy for "
+      + "\(hostName(key.peer)), which has ports of the network"
+    var draft = draft(
+      nil, record, rule: "incomplete-flood", severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.expected = [("vtep", .list(addresses.map { "\($0)" }))]
+    draft.finding.observed = [("vteps", .list((flood?.remotes ?? []).map { "\($0)" }))]
+    if isExplained, let flow = flood?.flow {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+    }
+    drafts.append(draft)
+  }
+}

@@ -1,0 +1,76 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Rules of the isolation family that look at who sends: source MACs and addresses.
+extension Judge {
+  /// Claims of the same MAC or address further apart than this are changes, not disputes. Nanoseconds.
+  static var disputeWindow: Int64 { 10_000_000_000 }
+
+  mutating func judgeSenders(_ group: [Observation], _ base: UInt64) {
+    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
+      let entry = resolver.passages[at]
+      let seen = group[Int(entry.first)]
+      judgeSource(at, seen, group, base)
+      guard entry.network >= 0, (topology.portsOfMAC[seen.source]?.count ?? 1) <= 1, !isVirtualRouter(seen.source)
+      else { continue }
+      let trajectory = base &+ UInt64(at) &+ 1
+      if hasLeft(at),
+        let rival = senders.note(
+          .init(network: entry.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: entry.host)),
+          at: seen.time, window: Judge.disputeWindow)
+      {
+        let key = FaultKey(
+          fault: .duplicateAddress, host: -1, network: entry.network, observed: 1, detail: seen.source.rawValue)
+        record(key, trajectory, group, Int(entry.first), isWeak: false)
+        faults[key]?.note(rival: UInt64(UInt32(bitPattern: entry.host)))
+        faults[key]?.note(rival: rival)
+      }
+      if seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, seen.target != 0,
+        let rival = answers.note(
+          .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue, at: seen.time,
+          window: Judge.disputeWindow)
+      {
+        let key = FaultKey(fault: .duplicateAddress, host: -1, network: entry.network, detail: UInt64(seen.target))
+        record(key, trajectory, group, Int(entry.first), isWeak: false)
+        faults[key]?.note(rival: seen.source.rawValue)
+        faults[key]?.note(rival: rival)
+      }
+    }
+  }
+
+  /// VRRP's virtual MACs (RFC 5798, 7.3) and those like them move by design.
+  private func isVirtualRouter(_ mac: MACAddress) -> Bool { mac.rawValue >> 16 == 0x0000_5e00 }
+
+  /// A source MAC that its port may not use.
+  private mutating func judgeSource(_ at: Int, _ seen: Observation, _ group: [Observation], _ base: UInt64) {
+    let entry = resolver.passages[at]
+    let port = topology.deployment.ports[Int(entry.port)]
+    guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
+      !port.macs.contains(seen.source), !port.allowedMACs.contains(seen.source),
+      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !isVirtualRouter(seen.source),
+      entry.basis != .ownership
+    else { return }
+    let isPast = hasLeft(at)
+    guard isPast || topology.hostHasTunnelPoint[Int(entry.host)] else { return }
+    let key = FaultKey(
+      fault: isPast ? .spoofedSourceMAC : .spoofBlocked, host: entry.host, network: entry.network, port: entry.port)
+    record(key, base &+ UInt64(at) &+ 1, group, Int(entry.first), isWeak: false)
+    faults[key]?.note(rival: seen.source.rawValue)
+  }
+
+  private func isRouters(_ mac: MACAddress) -> Bool {
+    (topology.portsOfMAC[mac] ?? []).contains {
+      let owner = topology.deployment.ports[$0].deviceOwner ?? ""
+      return owner.hasPrefix("network:router") || owner.hasPrefix("network:ha_router") || owner == "network:floatingip"
+    }
+  }
+
+  /// Whether an entry was seen beyond its host's enforcement: in a tunnel, or at another port.
+  private func hasLeft(_ at: Int) -> Bool {
+    for tunnel in resolver.tunnels where Int(tunnel.entry) == at { return true }
+    for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromEntry) == at { return true }
+    return false
+  }
+}

@@ -1,0 +1,150 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Rules of the learning family: what a host should know from what reached it.
+extension Judge {
+  /// Frames within this of a MAC's first arrival may still be flooded: upcalls and revalidator rounds take
+  /// their time (neutron-openvswitch: `learn` is refreshed by the revalidator). Nanoseconds.
+  static var learningGrace: Int64 { 2_000_000_000 }
+  /// `hard_timeout` of learned flows, in nanoseconds.
+  static var learningTimeout: Int64 { 300_000_000_000 }
+
+  /// Judges copies against what their host had learned, and notes what arrivals teach.
+  mutating func judgeLearning(_ group: [Observation], _ base: UInt64) -> Bool {
+    var fault = false
+    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
+      let entry = resolver.passages[at]
+      guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)) else { continue }
+      if judgeCopies(
+        of: Int32(truncatingIfNeeded: at), host: entry.host, network: entry.network, vni: vni, group,
+        base &+ UInt64(at) &+ 1)
+      {
+        fault = true
+      }
+    }
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry < 0 {
+      if judgeReflection(tunnel, group, base) {
+        fault = true
+      }
+    }
+    for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.peer >= 0 {
+      noteArrival(tunnel, group[Int(tunnel.observation)], base, group)
+    }
+    return fault
+  }
+
+  private mutating func judgeCopies(
+    of entry: Int32, host: Int32, network: Int32, vni: UInt32, _ group: [Observation], _ trajectory: UInt64
+  ) -> Bool {
+    var receivers: [UInt16] = []
+    var first: Observation?
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
+      let seen = group[Int(tunnel.observation)]
+      if first == nil { first = seen }
+      if !receivers.contains(seen.outerTo) { receivers.append(seen.outerTo) }
+    }
+    guard let first, first.tagCount == 0 else { return false }
+    if first.destination.isGroup {
+      countFloodCopies(entry, host, network, vni, first, group, trajectory)
+      return false
+    }
+    // Cooked captures have no destination; MACs that live in several places may be anywhere.
+    guard first.destination != .zero, (topology.portsOfMAC[first.destination]?.count ?? 1) <= 1,
+      let location = ledger.location(host, vni, first.destination), location.last <= first.time
+    else { return false }
+    let learns = learning[UInt64(UInt32(bitPattern: host)) << 32 | UInt64(vni)]
+    if receivers.count > 1 {
+      // Flows that never learn need no time to.
+      let grace = learns == false ? 0 : Judge.learningGrace
+      guard let proof = location.arrival(before: first.time &- grace),
+        first.time &- proof < Judge.learningTimeout - grace
+      else { return false }
+      let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
+      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
+        let seen = group[Int(tunnel.observation)]
+        if seen.outerTo == location.vtep { continue }
+        record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
+      }
+      return true
+    }
+    guard !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
+      first.time &- location.last < Judge.learningTimeout - Judge.learningGrace,
+      !livesBehind(receivers[0], first.destination)
+    else { return false }
+    let key = FaultKey(
+      fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
+      detail: first.destination.rawValue)
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+      record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
+    }
+    if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
+    return true
+  }
+
+  private func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool {
+    guard Int(vtep) < topology.vtepHost.count, let owners = topology.portsOfMAC[mac] else { return false }
+    return owners.contains { topology.portHost[$0] == topology.vtepHost[Int(vtep)] }
+  }
+
+  /// A flood must have a copy for every host with active ports of the network.
+  private mutating func countFloodCopies(
+    _ entry: Int32, _ host: Int32, _ network: Int32, _ vni: UInt32, _ first: Observation, _ group: [Observation],
+    _ trajectory: UInt64
+  ) {
+    guard !first.destination.isReservedBridgeGroup else { return }
+    for peer in topology.portsOn.indices where peer != Int(host) {
+      guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) else { continue }
+      var reached = false
+      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+        if Int(tunnel.peer) == peer { reached = true }
+      }
+      let key = StretchKey(stretch: .floodCopy, host: host, peer: Int32(peer), network: network)
+      let index = resolver.tunnels.first { $0.direction == .out && $0.entry == entry }?.observation ?? 0
+      count(key, reached, trajectory, group, Int(index))
+    }
+  }
+
+  /// A frame that came out of a tunnel and goes into one again: split horizon is broken.
+  private mutating func judgeReflection(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) -> Bool {
+    let seen = group[Int(tunnel.observation)]
+    var cameIn = false
+    for other in resolver.tunnels where other.direction == .in && other.host == tunnel.host {
+      if other.time <= tunnel.time &+ 1_000_000 { cameIn = true }
+    }
+    let owners = topology.portsOfMAC[seen.source] ?? []
+    guard cameIn, !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
+    let key = FaultKey(
+      fault: .tunnelReflection, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1)
+    record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
+    for other in resolver.tunnels where other.direction == .in && other.peer == tunnel.host {
+      faults[key]?.frames.add(group[Int(other.observation)])
+    }
+    return true
+  }
+
+  /// A guest that was not captured may forward frames.
+  private func hasUncapturedPort(_ host: Int32) -> Bool {
+    for port in topology.portHost.indices where topology.portHost[port] == host && !topology.portIsCaptured[port] {
+      if topology.deployment.ports[port].active { return true }
+    }
+    return false
+  }
+
+  private mutating func noteArrival(
+    _ tunnel: TunnelSighting, _ seen: Observation, _ base: UInt64, _ group: [Observation]
+  ) {
+    let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
+    let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
+    guard let before, (topology.portsOfMAC[seen.source]?.count ?? 1) <= 1,
+      tunnel.sent >= 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
+    else { return }
+    // A frame that the sender merely reflected tells nothing of where its MAC lives.
+    if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0 { return }
+    let move = FaultKey(
+      fault: .macMoved, host: -1, network: topology.networkOfVNI[tunnel.vni] ?? -1, detail: seen.source.rawValue)
+    record(move, base, group, Int(tunnel.observation), isWeak: false)
+    if faults[move]?.expectedVTEP == nil { faults[move]?.expectedVTEP = before }
+  }
+}
