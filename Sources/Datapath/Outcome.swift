@@ -42,10 +42,8 @@ public struct Delivery: Hashable, Sendable {
   public var remote: IPAddress?
   /// UDP destination port of the tunnel; 0 for GRE and other ports.
   public var destinationPort: UInt16 = 0
-  /// Tags on the frame as it leaves (for a tunnel: on the inner frame).
-  public var tags = VLANTags()
-  public var source: MACAddress
-  public var destination: MACAddress
+  /// The frame as it leaves (for a tunnel: the inner frame).
+  public var frame: Packet
   /// MAC addresses or the TTL were changed on the way: the frame was routed or answered here.
   public var isRewritten = false
   public var certainty: Certainty
@@ -54,6 +52,9 @@ public struct Delivery: Hashable, Sendable {
   public var outputFlow: FlowReference?
   public var tunnelIDFlow: FlowReference?
   public var vlanFlow: FlowReference?
+
+  /// Tags on the frame as it leaves.
+  public var tags: VLANTags { frame.tags }
 }
 
 /// A frame handed from one bridge to another through a patch port.

@@ -6,7 +6,7 @@ extension HostDatapath {
   func outcome(of runs: [Run], isIncomplete: Bool) -> Outcome {
     var outcome = Outcome()
     outcome.isIncomplete = isIncomplete
-    for exit in merge(runs.map(\.exits), isIncomplete, isUncertain: \.isUncertain) {
+    for exit in merge(runs.map(\.exits), isIncomplete, isUncertain: \.packet.isUncertain) {
       outcome.deliveries.append(delivery(exit.item, exit.certainty))
     }
     for passage in merge(runs.map(\.passages), isIncomplete, isUncertain: \.isUncertain) {
@@ -79,12 +79,11 @@ extension HostDatapath {
     case .patch: kind = .unknown
     }
     var result = Delivery(
-      bridge: bridge.name, port: port.name, portNumber: port.number ?? 0, kind: kind, source: exit.source,
-      destination: exit.destination, certainty: certainty)
+      bridge: bridge.name, port: port.name, portNumber: port.number ?? 0, kind: kind, frame: exit.packet,
+      certainty: certainty)
     result.tunnelID = exit.tunnelID
     result.remote = exit.remote.family == .none ? nil : exit.remote
     result.destinationPort = destinationPort
-    result.tags = exit.tags
     result.isRewritten = exit.isRewritten
     result.outputFlow = reference(exit.outputFlow)
     result.tunnelIDFlow = reference(exit.tunnelIDFlow)

@@ -42,16 +42,11 @@ extension HostDatapath {
       run.note("no port \(number)")
       return
     }
-    var exit = Run.Exit(bridge: bridge, port: port)
-    exit.tags = packet.tags
-    exit.source = packet.source
-    exit.destination = packet.destination
+    var exit = Run.Exit(
+      bridge: bridge, port: port, packet: packet.bare, outputFlow: flow, vlanFlow: packet.vlanFlow)
     exit.isRewritten =
       packet.source != run.original.source || packet.destination != run.original.destination
       || packet.ttl != run.original.ttl
-    exit.isUncertain = packet.isUncertain
-    exit.outputFlow = flow
-    exit.vlanFlow = packet.vlanFlow
     switch bridges[bridge].ports[port].kind {
     case .patch:
       if let peer = bridges[bridge].peers[port] {

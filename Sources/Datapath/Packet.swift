@@ -3,7 +3,7 @@ import Wire
 
 /// A frame on its way through the tables, with its metadata: Open vSwitch's `struct flow` (include/openvswitch/
 /// flow.h). A plain value; copies are independent.
-public struct Packet: Sendable, BitwiseCopyable {
+public struct Packet: Hashable, Sendable, BitwiseCopyable {
   public var inPort: UInt32 = 0
   public var source = MACAddress.zero
   public var destination = MACAddress.zero

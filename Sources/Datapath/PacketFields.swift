@@ -189,6 +189,27 @@ extension Packet {
     set(part.field, value << UInt128(part.offset), mask: part.mask)
   }
 
+  /// The frame alone, without what was noted beside it on its way.
+  var bare: Packet {
+    var copy = self
+    copy.enterBridge(port: 0)
+    copy.packetMark = 0
+    copy.unknownFields &= Packet.frameFields
+    copy.vlanFlow = .none
+    // Slots that hold no tag are not part of the frame.
+    if !isTagged {
+      copy.tag0 = VLANTag(tpid: 0, tci: 0)
+      copy.tag1 = copy.tag0
+    } else if tag1.tci & Packet.present == 0 {
+      copy.tag1 = VLANTag(tpid: 0, tci: 0)
+    }
+    return copy
+  }
+
+  /// Fields of the frame itself.
+  private static let frameFields: UInt128 = Field.allCases.filter { $0 >= .ethernetSource }
+    .reduce(0) { $0 | UInt128(1) << UInt128($1.rawValue) }
+
   /// Crossing a patch port: the next bridge sees the frame and nothing of what was noted beside it.
   mutating func enterBridge(port: UInt32) {
     inPort = port

@@ -9,14 +9,12 @@ struct Run {
     var port: Int
     var tunnelID: UInt64?
     var remote = IPAddress.none
-    var tags = VLANTags()
-    var source = MACAddress.zero
-    var destination = MACAddress.zero
+    /// As it leaves, without what was noted beside it.
+    var packet: Packet
     var isRewritten = false
-    var isUncertain = false
-    var outputFlow = FlowIndex.none
+    var outputFlow: FlowIndex
     var tunnelIDFlow = FlowIndex.none
-    var vlanFlow = FlowIndex.none
+    var vlanFlow: FlowIndex
   }
 
   struct Passage: Hashable {

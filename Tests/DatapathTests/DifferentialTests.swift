@@ -1,0 +1,48 @@
+import Foundation
+import OpenFlow
+import Testing
+import Wire
+
+@testable import Datapath
+
+@Suite("Against Open vSwitch", .enabled(if: OpenVSwitch.isInstalled), .serialized)
+struct DifferentialTests {
+  /// Recorded bridges, with the tunnels' addresses moved to the network that the test routes.
+  static func recorded(_ directory: String) throws -> [BridgeState] {
+    try Recorded.bridges(directory, of13: true).map { state in
+      var copy = state
+      for index in copy.ports.indices {
+        guard case .tunnel(var tunnel) = copy.ports[index].kind, case .fixed(let remote) = tunnel.remote else {
+          continue
+        }
+        tunnel.remote = .fixed(IPAddress(v4: 0xc612_0100 | UInt32(truncatingIfNeeded: remote.low & 0xff)))
+        tunnel.local = nil
+        tunnel.destinationPort = tunnel.kind == .gre ? 0 : 4789
+        copy.ports[index].kind = .tunnel(tunnel)
+      }
+      return copy
+    }
+  }
+
+  @Test(
+    "recorded hosts do the same with every frame, learning along",
+    arguments: [
+      "clean-two-tenants/host1", "clean-two-tenants/host2/after", "clean-gre/host1/after", "clean-guest-vlan/host2",
+      "wrong-vni-out/host1", "wrong-vlan-in/host2", "no-strip-vlan/host1", "missing-vni-in/host2",
+      "learn-disabled/host1",
+      "stale-learn/host1/after", "tunnel-loop/host3", "one-way/host2", "wrong-qvo-tag/host2",
+      "flood-missing-peer/host1",
+    ])
+  func recordedHost(_ directory: String) throws {
+    let states = try DifferentialTests.recorded(directory)
+    let both = try Differential(states)
+    var generator = FrameGenerator(states, seed: 1)
+    for round in 0..<3 {
+      for _ in 0..<170 { try generator.step(both) }
+      try both.wait(seconds: round == 0 ? 100 : 301)
+    }
+    let differences = try both.differences()
+    #expect(both.framesSent == 510)
+    #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
+  }
+}

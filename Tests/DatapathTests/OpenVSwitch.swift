@@ -1,0 +1,214 @@
+import Foundation
+import Glibc
+
+/// A real Open vSwitch in a scratch directory, with its dummy datapath: no privileges, no kernel module, no
+/// real device.
+final class OpenVSwitch {
+  struct Failure: Error, CustomStringConvertible { var description: String }
+
+  static let tools = ["ovsdb-tool", "ovsdb-server", "ovs-vsctl", "ovs-vswitchd", "ovs-ofctl"]
+  static let isInstalled = tools.allSatisfy { path(of: $0) != nil }
+
+  let directory: String
+  private var processes: [Process] = []
+  private var control: ControlSocket?
+
+  private static func path(of tool: String) -> String? {
+    ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"].map { $0 + tool }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
+  init() throws {
+    directory = FileManager.default.temporaryDirectory.path + "/lanecheck-ovs-\(UUID().uuidString.prefix(8))"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    _ = try run("ovsdb-tool", ["create", directory + "/conf.db", "/usr/share/openvswitch/vswitch.ovsschema"])
+    try start(
+      "ovsdb-server",
+      [
+        "--remote=punix:\(directory)/db.sock", "--unixctl=\(directory)/db.ctl", "--no-chdir", "-vconsole:off",
+        directory + "/conf.db",
+      ], until: "db.sock")
+    _ = try run("ovs-vsctl", ["--db=unix:\(directory)/db.sock", "--no-wait", "init"])
+    try start(
+      "ovs-vswitchd",
+      [
+        "--enable-dummy", "--disable-system", "--disable-system-route", "--no-chdir",
+        "--unixctl=\(directory)/vswitchd.ctl", "-vconsole:off", "unix:\(directory)/db.sock",
+      ], until: "vswitchd.ctl")
+    control = try ControlSocket(path: directory + "/vswitchd.ctl")
+  }
+
+  deinit {
+    control = nil
+    // Not waited for: with its clock stopped the switch may take long to go.
+    for process in processes { kill(process.processIdentifier, SIGKILL) }
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  private func process(_ tool: String, _ arguments: [String]) throws -> Process {
+    guard let path = OpenVSwitch.path(of: tool) else { throw Failure(description: "\(tool) is not installed") }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    process.environment = [
+      "OVS_RUNDIR": directory, "OVS_DBDIR": directory, "OVS_LOGDIR": directory, "OVS_SYSCONFDIR": directory,
+      "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+    ]
+    process.currentDirectoryURL = URL(fileURLWithPath: directory)
+    return process
+  }
+
+  private func start(_ tool: String, _ arguments: [String], until file: String) throws {
+    let process = try process(tool, arguments)
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    processes.append(process)
+    for _ in 0..<500 {
+      if FileManager.default.fileExists(atPath: directory + "/" + file) { return }
+      usleep(10_000)
+    }
+    throw Failure(description: "\(tool) does not start")
+  }
+
+  /// Runs a tool to its end.
+  @discardableResult
+  func run(_ tool: String, _ arguments: [String]) throws -> String {
+    let process = try process(tool, arguments)
+    let output = Pipe()
+    let errors = Pipe()
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    if process.terminationStatus != 0 { throw Failure(description: "\(tool) \(arguments): \(complaint)") }
+    return text
+  }
+
+  func vsctl(_ arguments: [String]) throws {
+    try run("ovs-vsctl", ["--db=unix:\(directory)/db.sock"] + arguments)
+  }
+
+  func ofctl(_ options: [String], _ command: String, _ bridge: String, _ arguments: [String] = []) throws -> String {
+    try run("ovs-ofctl", options + [command, "\(directory)/\(bridge).mgmt"] + arguments)
+  }
+
+  /// A command to the running switch, as `ovs-appctl` sends it.
+  @discardableResult
+  func appctl(_ method: String, _ parameters: [String] = []) throws -> String {
+    guard let control else { throw Failure(description: "not running") }
+    return try control.call(method, parameters)
+  }
+
+  /// Puts frames in at a port and waits until the switch has dealt with them. No decision is cached.
+  func receive(_ port: String, _ frames: [[UInt8]]) throws {
+    let digits = Array("0123456789abcdef".utf8)
+    let texts = frames.map { frame in
+      String(decoding: frame.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+    try appctl("netdev-dummy/receive", [port] + texts)
+    // Each command lets the main loop, which does the switching, go round at least once.
+    try appctl("version")
+    try appctl("version")
+    try appctl("revalidator/purge")
+  }
+
+  /// Frames of a pcap that the switch writes.
+  func frames(_ file: String) throws -> [[UInt8]] {
+    guard let data = FileManager.default.contents(atPath: directory + "/" + file) else { return [] }
+    let bytes = [UInt8](data)
+    var position = 24
+    var frames: [[UInt8]] = []
+    while position + 16 <= bytes.count {
+      let length = (0..<4).reduce(0) { $0 | Int(bytes[position + 8 + $1]) << ($1 * 8) }
+      guard position + 16 + length <= bytes.count else { break }
+      frames.append(Array(bytes[position + 16..<position + 16 + length]))
+      position += 16 + length
+    }
+    return frames
+  }
+}
+
+/// The JSON-RPC connection that `ovs-appctl` uses (ovs-appctl(8), lib/unixctl.c), kept open.
+private final class ControlSocket {
+  private let handle: FileHandle
+  private let descriptor: Int32
+  private var last = ""
+  private var next = 0
+  private var pending: [UInt8] = []
+
+  init(path: String) throws {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw OpenVSwitch.Failure(description: "no socket") }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    // SAFETY: the path is copied into the fixed array only where it fits with its final zero, and the
+    // pointer passed to connect is to a complete sockaddr_un that outlives the call.
+    let capacity = MemoryLayout.size(ofValue: address.sun_path)
+    guard bytes.count < capacity else { throw OpenVSwitch.Failure(description: "path is too long: \(path)") }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { buffer in
+      for (index, byte) in bytes.enumerated() { unsafe buffer[index] = byte }
+    }
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let status = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(descriptor, $0, size) }
+    }
+    guard status == 0 else { throw OpenVSwitch.Failure(description: "cannot connect to \(path)") }
+    self.descriptor = descriptor
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  func call(_ method: String, _ parameters: [String]) throws -> String {
+    next += 1
+    last = "\(method) \(parameters)"
+    let request: [String: Any] = ["method": method, "params": parameters, "id": next]
+    try handle.write(contentsOf: JSONSerialization.data(withJSONObject: request))
+    let reply = try object()
+    if let error = reply["error"] as? String { throw OpenVSwitch.Failure(description: "\(method): \(error)") }
+    return reply["result"] as? String ?? ""
+  }
+
+  /// The next JSON object on the connection.
+  private func object() throws -> [String: Any] {
+    var depth = 0
+    var inString = false
+    var escaped = false
+    var position = 0
+    while true {
+      while position < pending.count {
+        let byte = pending[position]
+        position += 1
+        if inString {
+          if escaped {
+            escaped = false
+          } else if byte == UInt8(ascii: "\\") {
+            escaped = true
+          } else if byte == UInt8(ascii: "\"") {
+            inString = false
+          }
+        } else if byte == UInt8(ascii: "\"") {
+          inString = true
+        } else if byte == UInt8(ascii: "{") {
+          depth += 1
+        } else if byte == UInt8(ascii: "}") {
+          depth -= 1
+          if depth == 0 {
+            let data = Data(pending[..<position])
+            pending.removeFirst(position)
+            return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+          }
+        }
+      }
+      var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      // SAFETY: one complete pollfd that outlives the call.
+      let ready = unsafe poll(&wanted, 1, 20_000)
+      guard ready > 0 else { throw OpenVSwitch.Failure(description: "no answer to \(last)") }
+      let more = handle.availableData
+      if more.isEmpty { throw OpenVSwitch.Failure(description: "Open vSwitch has gone") }
+      pending += more
+    }
+  }
+}
