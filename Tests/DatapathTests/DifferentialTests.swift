@@ -24,25 +24,27 @@ struct DifferentialTests {
     }
   }
 
-  @Test(
-    "recorded hosts do the same with every frame, learning along",
-    arguments: [
-      "clean-two-tenants/host1", "clean-two-tenants/host2/after", "clean-gre/host1/after", "clean-guest-vlan/host2",
-      "wrong-vni-out/host1", "wrong-vlan-in/host2", "no-strip-vlan/host1", "missing-vni-in/host2",
-      "learn-disabled/host1",
-      "stale-learn/host1/after", "tunnel-loop/host3", "one-way/host2", "wrong-qvo-tag/host2",
-      "flood-missing-peer/host1",
-    ])
+  /// With LANECHECK_DIFFERENTIAL=full every flow set and more than ten thousand frames; else a selection.
+  static let isFull = ProcessInfo.processInfo.environment["LANECHECK_DIFFERENTIAL"] == "full"
+
+  static let few = [
+    "clean-two-tenants/host1", "clean-gre/host1/after", "clean-guest-vlan/host2", "tunnel-loop/host3",
+  ]
+  static let all: [String] = Recorded.bundles.flatMap { bundle in
+    ["host1", "host2", "host3"].flatMap { ["\(bundle)/\($0)", "\(bundle)/\($0)/after"] }
+  }
+
+  @Test("recorded hosts do the same with every frame, learning along", arguments: isFull ? all : few)
   func recordedHost(_ directory: String) throws {
     let states = try DifferentialTests.recorded(directory)
     let both = try Differential(states)
     var generator = FrameGenerator(states, seed: 1)
     for round in 0..<3 {
-      for _ in 0..<170 { try generator.step(both) }
+      for _ in 0..<(DifferentialTests.isFull ? 170 : 60) { try generator.step(both) }
       try both.wait(seconds: round == 0 ? 100 : 301)
     }
     let differences = try both.differences()
-    #expect(both.framesSent == 510)
+    #expect(both.framesSent >= 180)
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
   }
 }
