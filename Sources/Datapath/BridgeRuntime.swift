@@ -17,7 +17,10 @@ struct BridgeRuntime: Sendable {
     var port: Int32
     /// When last seen, in nanoseconds; nil: static, or not known, so it does not age.
     var seen: Int64?
-    var isUncertain = false
+    /// Where else the MAC may be known to be: ports at which a frame may have been seen, or not.
+    var others: [Int32] = []
+    /// It may not be known at all.
+    var mayBeAbsent = false
   }
 
   var name: String
@@ -201,7 +204,8 @@ struct BridgeRuntime: Sendable {
     if new.isUncertain {
       // Refreshed or not: it may have lived on.
       flow.refreshedBefore = new.refreshedBefore
-      if flow.actions != new.actions { flow.isUncertain = true }
+      flow.usedBefore = new.usedBefore
+      if flow.actions != new.actions, !flow.alternatives.contains(new.actions) { flow.alternatives.append(new.actions) }
     } else {
       flow.refreshedAfter = new.refreshedAfter
       flow.refreshedBefore = new.refreshedBefore
@@ -210,6 +214,7 @@ struct BridgeRuntime: Sendable {
       flow.idleTimeout = new.idleTimeout
       flow.hardTimeout = new.hardTimeout
       flow.isUncertain = false
+      flow.alternatives = []
       if flow.actions != new.actions {
         flow.actions = new.actions
         flow.text = ""
@@ -224,6 +229,20 @@ struct BridgeRuntime: Sendable {
       tables[table].insert(flow, index)
       tables[table].settle()
     }
+  }
+
+  /// Learns where a MAC is; `isUncertain`: or perhaps not.
+  mutating func see(_ key: FDBKey, port: Int32, now: Int64, isUncertain: Bool) {
+    var record = FDBRecord(port: port, seen: now)
+    if isUncertain {
+      let old = fdb[key].flatMap { record -> FDBRecord? in
+        record.seen.map { now <= $0.addingSaturating(macAging) } ?? true ? record : nil
+      }
+      record.others = ((old?.others ?? []) + (old.map { [$0.port] } ?? [])).filter { $0 != port }
+      record.others = Array(Set(record.others)).sorted()
+      record.mayBeAbsent = old?.mayBeAbsent ?? true
+    }
+    fdb[key] = record
   }
 
   mutating func noteUse(_ index: Int32, now: Int64) {

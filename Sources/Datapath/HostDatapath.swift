@@ -191,9 +191,7 @@ public struct HostDatapath: Sendable {
       flow.isUncertain = flow.isUncertain || isUncertain
       bridges[bridge].learn(flow)
     case .see(let bridge, let key, let port):
-      let old = bridges[bridge].fdb[key]
-      if isUncertain, let old, old.port == port { return }
-      bridges[bridge].fdb[key] = .init(port: port, seen: now, isUncertain: isUncertain)
+      bridges[bridge].see(key, port: port, now: now, isUncertain: isUncertain)
     case .use(let flow):
       if !isUncertain { bridges[Int(flow.bridge)].noteUse(flow.flow, now: now) }
     }

@@ -10,6 +10,8 @@ struct InstalledFlow: Hashable, Sendable {
   /// Conditions that cannot be evaluated.
   var hasUnknownConditions: Bool
   var actions: [Action]
+  /// What its actions may be instead, where what was learned last is not certain.
+  var alternatives: [[Action]] = []
   /// Nanoseconds; 0: never.
   var idleTimeout: Int64
   var hardTimeout: Int64

@@ -68,51 +68,43 @@ extension HostDatapath {
       packet.isUncertain = before
       return
     }
-    switch location(bridge, vlan, packet, run) {
-    case .port(let port, let isUncertain):
-      if isUncertain {
-        run.doubt("whether \(packet.destination) was learned is not known", flow)
-        if choices.choose(2) == 1 {
-          flood(bridge, inPort, switched, packet, flow, &run, &choices)
-          return
-        }
-      }
-      if port == inPort {
-        run.note("dropped: learned on the port it came from")
-      } else {
-        send(bridge, port, switched, packet, flow, &run, &choices)
-      }
-    case .unknown(let isCertain):
-      if isCertain {
-        flood(bridge, inPort, switched, packet, flow, &run, &choices)
-      } else {
-        // It may have been learned on any port: each of the copies may be the only one.
-        run.doubt("whether \(packet.destination) was learned is not known", flow)
-        var copy = packet
-        copy.isUncertain = true
-        flood(bridge, inPort, switched, copy, flow, &run, &choices)
-      }
+    switch location(bridge, vlan, packet, &run, &choices, flow) {
+    case .port(inPort): run.note("dropped: learned on the port it came from")
+    case .port(let port): send(bridge, port, switched, packet, flow, &run, &choices)
+    case .nowhere: flood(bridge, inPort, switched, packet, flow, &run, &choices)
+    case .anywhere:
+      // It may have been learned on any port: each of the copies may be the only one.
+      run.doubt("whether \(packet.destination) was learned is not known", flow)
+      var copy = packet
+      copy.isUncertain = true
+      flood(bridge, inPort, switched, copy, flow, &run, &choices)
     }
   }
 
   private enum Location {
-    case port(Int, isUncertain: Bool)
-    case unknown(isCertain: Bool)
+    case port(Int)
+    case nowhere
+    case anywhere
   }
 
-  private func location(_ bridge: Int, _ vlan: UInt16, _ packet: Packet, _ run: Run) -> Location {
-    if packet.destination.isGroup { return .unknown(isCertain: true) }
+  private func location(
+    _ bridge: Int, _ vlan: UInt16, _ packet: Packet, _ run: inout Run, _ choices: inout Choices, _ flow: FlowIndex
+  ) -> Location {
+    if packet.destination.isGroup { return .nowhere }
     let runtime = bridges[bridge]
     let key = BridgeRuntime.FDBKey(vlan: vlan, mac: packet.destination.rawValue)
     // What this frame itself taught on its way counts at once.
     for effect in run.effects.reversed() {
-      if case .see(bridge, key, let port) = effect { return .port(Int(port), isUncertain: false) }
+      if case .see(bridge, key, let port) = effect { return .port(Int(port)) }
     }
-    guard let record = runtime.fdb[key] else { return .unknown(isCertain: runtime.fdbIsComplete) }
-    if let seen = record.seen, run.now > seen.addingSaturating(runtime.macAging) {
-      return .unknown(isCertain: true)
-    }
-    return .port(Int(record.port), isUncertain: record.isUncertain)
+    guard let record = runtime.fdb[key] else { return runtime.fdbIsComplete ? .nowhere : .anywhere }
+    if let seen = record.seen, run.now > seen.addingSaturating(runtime.macAging) { return .nowhere }
+    let count = record.others.count + 1 + (record.mayBeAbsent ? 1 : 0)
+    if count == 1 { return .port(Int(record.port)) }
+    run.doubt("where \(packet.destination) was learned last is not certain", flow)
+    let choice = Int(choices.choose(UInt8(clamping: count)))
+    if choice == 0 { return .port(Int(record.port)) }
+    return choice <= record.others.count ? .port(Int(record.others[choice - 1])) : .nowhere
   }
 
   private func flood(

@@ -49,9 +49,17 @@ extension HostDatapath {
     run.level += 1
     if deepens { run.depth += 1 }
     if bridges[bridge].flows[Int(found)].idleTimeout > 0 { run.effects.append(.use(index)) }
-    perform(bridges[bridge].flows[Int(found)].actions, bridge, table, index, &packet, &run, &choices)
+    perform(actions(index, &run, &choices), bridge, table, index, &packet, &run, &choices)
     run.level -= 1
     if deepens { run.depth -= 1 }
+  }
+
+  private func actions(_ index: FlowIndex, _ run: inout Run, _ choices: inout Choices) -> [Action] {
+    let flow = bridges[Int(index.bridge)].flows[Int(index.flow)]
+    if flow.alternatives.isEmpty { return flow.actions }
+    run.doubt("what the flow learned last is not certain", index)
+    let choice = Int(choices.choose(UInt8(clamping: flow.alternatives.count + 1)))
+    return choice == 0 ? flow.actions : flow.alternatives[choice - 1]
   }
 
   private func find(

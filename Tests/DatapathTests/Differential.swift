@@ -143,7 +143,7 @@ final class Differential {
 
   /// Lets time pass in both.
   func wait(seconds: Int64) throws {
-    try ovs.appctl("time/warp", ["\(seconds * 1000)", "1000"])
+    try ovs.appctl("time/warp", ["\(seconds * 1000)", "20000"])
     now += .seconds(seconds)
     try ovs.appctl("version")
     try ovs.appctl("revalidator/wait")

@@ -28,7 +28,9 @@ struct DifferentialTests {
   static let isFull = ProcessInfo.processInfo.environment["LANECHECK_DIFFERENTIAL"] == "full"
 
   static let few = [
-    "clean-two-tenants/host1", "clean-gre/host1/after", "clean-guest-vlan/host2", "tunnel-loop/host3",
+    "clean-two-tenants/host1", "clean-two-tenants/host2/after", "clean-gre/host1/after", "clean-guest-vlan/host2",
+    "wrong-vni-out/host1", "learn-disabled/host1", "stale-learn/host1/after", "tunnel-loop/host3", "one-way/host2",
+    "wrong-qvo-tag/host2",
   ]
   static let all: [String] = Recorded.bundles.flatMap { bundle in
     ["host1", "host2", "host3"].flatMap { ["\(bundle)/\($0)", "\(bundle)/\($0)/after"] }
@@ -45,6 +47,18 @@ struct DifferentialTests {
     }
     let differences = try both.differences()
     #expect(both.framesSent >= 180)
+    #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
+  }
+
+  @Test("flow sets of Neutron's other modes", arguments: NeutronFlows.sets)
+  func neutron(_ set: NeutronFlows) throws {
+    let states = set.bridges
+    let both = try Differential(states)
+    var generator = FrameGenerator(states, seed: 2)
+    for _ in 0..<(DifferentialTests.isFull ? 500 : 200) { try generator.step(both) }
+    try both.wait(seconds: 301)
+    for _ in 0..<50 { try generator.step(both) }
+    let differences = try both.differences(allowingUncertainty: set.tracksConnections)
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
   }
 }

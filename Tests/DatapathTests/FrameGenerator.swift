@@ -68,7 +68,8 @@ struct FrameGenerator {
     if tags.count > 1 {
       // What lies behind a tag that the switch does not read cannot be compared.
       return TestFrame(
-        destination: destination, source: source, tags: tags, etherType: 0x88b5, payload: Array(repeating: 2, count: 50))
+        destination: destination, source: source, tags: tags, etherType: 0x88b5, payload: Array(repeating: 2, count: 50)
+      )
     }
     switch Int.random(in: 0..<10, using: &random) {
     case 0...2:

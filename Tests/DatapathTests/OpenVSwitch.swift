@@ -153,8 +153,13 @@ private final class ControlSocket {
       for (index, byte) in bytes.enumerated() { unsafe buffer[index] = byte }
     }
     let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let status = unsafe withUnsafePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(descriptor, $0, size) }
+    // The socket's file is there a moment before the switch listens on it.
+    var status: Int32 = -1
+    for _ in 0..<200 where status != 0 {
+      status = unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(descriptor, $0, size) }
+      }
+      if status != 0 { usleep(10_000) }
     }
     guard status == 0 else { throw OpenVSwitch.Failure(description: "cannot connect to \(path)") }
     self.descriptor = descriptor
