@@ -112,4 +112,12 @@ public struct Topology: Sendable {
     let interfaces = [port.bridgePort, port.tap, port.qvo, port.qvb, port.qbr]
     return interfaces.contains(port.name) ? place : "\(place) (\(port.name))"
   }
+
+  /// Whether a MAC belongs to several ports at once (HA, DVR, allowed address pairs, cloned tenants). A guest that
+  /// migrates has one port on each host, with the same UUID.
+  public func livesInSeveralPlaces(_ mac: MACAddress) -> Bool {
+    guard let owners = portsOfMAC[mac], owners.count > 1 else { return false }
+    guard let uuid = deployment.ports[owners[0]].uuid else { return true }
+    return owners.contains { deployment.ports[$0].uuid != uuid }
+  }
 }

@@ -77,9 +77,7 @@ public struct TrajectoryResolver: Sendable {
     tunnels.removeAll(keepingCapacity: true)
     witnesses.removeAll(keepingCapacity: true)
     for index in group.indices { sort(group[index], Int32(truncatingIfNeeded: index)) }
-    for index in passages.indices where passages[index].direction == .unknown {
-      settleDirection(index, group)
-    }
+    for index in passages.indices where passages[index].direction == .unknown { settleDirection(index, group) }
     assignCopies(group)
     assignArrivals(group)
     assignDeliveries(group)
@@ -163,6 +161,10 @@ public struct TrajectoryResolver: Sendable {
       let returned = inBefore && !outAfter
       passages[index].direction = returned ? .toGuest : .fromGuest
       passages[index].basis = outAfter || returned ? .order : .ownership
+    } else if hasEntry(beside: index) {
+      // Another guest of the host sent it: it was switched to this one.
+      passages[index].direction = .toGuest
+      passages[index].basis = .order
     } else if outAfter != inBefore {
       passages[index].direction = outAfter ? .fromGuest : .toGuest
       passages[index].basis = .order
@@ -170,6 +172,15 @@ public struct TrajectoryResolver: Sendable {
       passages[index].direction = .toGuest
       passages[index].basis = .ownership
     }
+  }
+
+  /// Whether the frame came from another guest of the same host before.
+  private func hasEntry(beside index: Int) -> Bool {
+    let passage = passages[index]
+    for other in passages where other.host == passage.host && other.port != passage.port {
+      if other.direction == .fromGuest, other.start <= passage.start &+ TrajectoryResolver.stampSlack { return true }
+    }
+    return false
   }
 
   // MARK: Assignment

@@ -103,10 +103,14 @@ struct Replay: ~Copyable {
       observations.removeAll(keepingCapacity: true)
       if !stream.value.isOpen { tellSpans(streams, &run) }
       let watermark = streams.reduce(Int64.max) { $1.value.isOpen ? min($0, $1.value.reached) : $0 }
-      if watermark > .min + disorder * 2 { correlator.close(before: watermark &- disorder) { run.add($0) } }
+      if watermark > .min + disorder * 2 {
+        correlator.close(before: watermark &- disorder) { run.add($0) }
+        run.judgeWaiting()
+      }
       progress?(streams.reduce(0) { $0 &+ $1.value.bytesRead }, frames)
     }
     correlator.finish { run.add($0) }
+    run.judgeWaiting()
     return streams.map { $0.value.outcome }
   }
 

@@ -637,6 +637,13 @@ struct Judge: Sendable {
       for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
       let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
       count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
+      if !left {
+        for seen in group where topology.points[Int(seen.point)].port == entry.port && seen.time <= entry.end {
+          if seen.frame != group[Int(entry.first)].frame || seen.capture != group[Int(entry.first)].capture {
+            stretches[key]?.missed.frames.add(seen)
+          }
+        }
+      }
     }
     countFarPorts(group, base)
   }

@@ -13,8 +13,9 @@ extension Judge {
       let entry = resolver.passages[at]
       let seen = group[Int(entry.first)]
       judgeSource(at, seen, group, base)
-      guard entry.network >= 0, (topology.portsOfMAC[seen.source]?.count ?? 1) <= 1, !isVirtualRouter(seen.source)
-      else { continue }
+      guard entry.network >= 0, !topology.livesInSeveralPlaces(seen.source), !isVirtualRouter(seen.source) else {
+        continue
+      }
       let trajectory = base &+ UInt64(at) &+ 1
       if hasLeft(at),
         let rival = senders.note(

@@ -51,7 +51,7 @@ extension Judge {
       return false
     }
     // Cooked captures have no destination; MACs that live in several places may be anywhere.
-    guard first.destination != .zero, (topology.portsOfMAC[first.destination]?.count ?? 1) <= 1,
+    guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination),
       let location = ledger.location(host, vni, first.destination), location.last <= first.time
     else { return false }
     let learns = learning[UInt64(UInt32(bitPattern: host)) << 32 | UInt64(vni)]
@@ -135,9 +135,12 @@ extension Judge {
   private mutating func noteArrival(
     _ tunnel: TunnelSighting, _ seen: Observation, _ base: UInt64, _ group: [Observation]
   ) {
+    // What the host does not take in teaches it nothing.
+    if seen.tunnelPort != 0, let port = tunnelPortOfHost[Int(tunnel.host)], port != seen.tunnelPort { return }
+    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)) { return }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
-    guard let before, (topology.portsOfMAC[seen.source]?.count ?? 1) <= 1,
+    guard let before, !topology.livesInSeveralPlaces(seen.source),
       tunnel.sent >= 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }
     // A frame that the sender merely reflected tells nothing of where its MAC lives.

@@ -62,7 +62,9 @@ public enum RuleCatalogue {
   /// Rules that this version raises.
   static let implemented: Set<String> = [
     "wrong-vni", "wrong-local-vlan", "vlan-not-stripped", "unexpected-vlan-tag", "unknown-vni", "unmapped-vni",
-    "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac",
+    "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac", "spoof-blocked",
+    "untagged-port", "duplicate-address",
+    "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
     "frame-lost",
     "nonstandard-tunnel-port", "malformed-encapsulation",
     "port-tag-mismatch", "dead-vlan",

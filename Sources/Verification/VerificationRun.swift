@@ -17,6 +17,9 @@ public struct VerificationRun: Sendable {
   let installed: InstalledView
   let demands: Demands
   var judge: Judge
+  private var waiting: [(time: Int64, start: Int, count: Int)] = []
+  private var waitingObservations: [Observation] = []
+  private var group: [Observation] = []
 
   public init(_ survey: SurveyResult, demands: Demands) {
     self.survey = survey
@@ -43,9 +46,26 @@ public struct VerificationRun: Sendable {
     judge.spans[point] = LiveSpan(first: first, last: last)
   }
 
+  /// Takes a group of equal frames, sorted by time; it is judged with `judgeWaiting`.
   public mutating func add(_ group: [Observation]) {
-    judge.judge(group)
-    follower?.note(group, judge.resolver)
+    guard let first = group.first else { return }
+    waiting.append((first.time, waitingObservations.count, group.count))
+    waitingObservations.append(contentsOf: group)
+  }
+
+  /// Judges what was added, in the order of time: what hosts know depends on what reached them before.
+  public mutating func judgeWaiting() {
+    var isSorted = true
+    for index in waiting.indices.dropFirst() where waiting[index].time < waiting[index - 1].time { isSorted = false }
+    if !isSorted { waiting.sort { ($0.time, $0.start) < ($1.time, $1.start) } }
+    for (_, start, count) in waiting {
+      group.removeAll(keepingCapacity: true)
+      group.append(contentsOf: waitingObservations[start..<(start + count)])
+      judge.judge(group)
+      follower?.note(group, judge.resolver)
+    }
+    waiting.removeAll(keepingCapacity: true)
+    waitingObservations.removeAll(keepingCapacity: true)
   }
 
   /// Follows the frames between two ports as well.

@@ -71,6 +71,7 @@ import Wire
           snapLength: 0))
     }
     correlator.finish { run.add($0) }
+    run.judgeWaiting()
     let report = run.finish(outcomes)
     #expect(report.framesRead == inputs)
     return inputs

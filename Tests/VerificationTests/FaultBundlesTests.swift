@@ -39,6 +39,47 @@ import Verification
       text: "dst_port=8472"),
   ]
 
+  /// Faults of learning and of floods: not every frame that the truth lists is past the grace.
+  static let learning = [
+    Case(
+      bundle: "learn-disabled", rule: "flooded-after-learned", host: "host1", cause: .flow,
+      text: "priority=1 actions=output:\"patch-int\""),
+    Case(
+      bundle: "stale-learn", rule: "stale-location", host: "host1", cause: .flow,
+      text: "dl_dst=fa:16:3e:39:00:12 actions=pop_vlan,set_field:0x39->tun_id,output:\"vxlan-c0000203\""),
+    Case(
+      bundle: "flood-missing-peer", rule: "incomplete-flood", host: "host1", cause: .flow,
+      text: "dl_vlan=1 actions=pop_vlan,set_field:0x39->tun_id,output:\"vxlan-c0000202\""),
+    Case(bundle: "tunnel-loop", rule: "tunnel-reflection", host: "host3", cause: .flow, text: "output:"),
+    Case(bundle: "one-way", rule: "frame-lost", host: "host2", cause: .missingFlow, text: "dl_vlan=2"),
+  ]
+
+  @Test(arguments: learning)
+  func whatAHostShouldHaveLearnedIsHeldAgainstIt(_ fault: Case) throws {
+    let truth = try Bundles.truth(fault.bundle)
+    let report = try Bundles.verify(fault.bundle)
+    #expect(report.verdict == .fail)
+    let causes = report.findings.filter { $0.role == .cause && $0.severity > .info }
+    #expect(causes.map(\.rule) == [fault.rule])
+    let root = try #require(causes.first)
+    #expect(root.host == fault.host)
+    #expect(root.network == truth.reportName(of: fault.network))
+    #expect(root.cause?.kind == fault.cause)
+    #expect(root.cause?.text.contains(fault.text) == true)
+    for (file, numbers) in truth.measured.affected_frame_numbers {
+      let own = Set(root.frames.first { $0.file == file }?.numbers ?? [])
+      #expect(own.isSubset(of: numbers), "\(file)")
+      #expect(own.count * 10 >= numbers.count * 8, "\(file): \(own.count) of \(numbers.count)")
+    }
+  }
+
+  @Test func aMigrationIsNoFault() throws {
+    let report = try Bundles.verify("mac-move")
+    #expect(report.verdict == .pass)
+    #expect(faults(report).isEmpty)
+    #expect(report.findings.contains { $0.rule == "mac-moved" && $0.message.contains("host3 (192.0.2.3)") })
+  }
+
   @Test(arguments: cases)
   func oneCauseIsNamedWithItsFrames(_ fault: Case) throws {
     let truth = try Bundles.truth(fault.bundle)
