@@ -3,15 +3,18 @@ import Foundation
 /// Reads a bundle: a directory with one sub-directory for each host, or with the files of a single
 /// host, or with captures only. A path to a file is read as loose files are.
 ///
+/// A manifest given by its path takes the place of the bundle's own.
+///
 /// Throws where there is nothing to work with: no such directory, a manifest with mistakes, neither
 /// captures, state nor intent. All that merely cannot be read is in `notes`.
-public func loadBundle(path: String) throws(BundleError) -> Deployment {
+public func loadBundle(path: String, manifest given: String? = nil) throws(BundleError) -> Deployment {
   guard !path.isEmpty else { throw BundleError(file: "bundle", reason: "the path is empty") }
   if let type = fileType(path), type != .typeDirectory {
-    return try loadFiles([path], manifest: nil)
+    return try loadFiles([path], manifest: given)
   }
   var found = try BundleDiscovery(root: path)
-  let manifest = try found.manifest.map { file throws(BundleError) in
+  let file = given.map { FoundFile(path: $0, name: $0, kind: .manifest) } ?? found.manifest
+  let manifest = try file.map { file throws(BundleError) in
     try readManifest(path: file.path, name: file.name)
   }
   found.spreadOwnFiles(manifest: manifest)

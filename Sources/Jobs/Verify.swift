@@ -56,10 +56,10 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> SurveyResult {
   return survey(deployment, seed: UInt64.random(in: .min ... .max))
 }
 
-private func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
+func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
   do throws(BundleError) {
     if options.paths.count == 1, isDirectory(options.paths[0]) {
-      return try loadBundle(path: options.paths[0])
+      return try loadBundle(path: options.paths[0], manifest: options.manifest)
     }
     return try loadFiles(options.paths, manifest: options.manifest)
   } catch {

@@ -66,6 +66,7 @@ extension ReportText {
     } else {
       writeList(networks, hosts, nameWidth, vniWidth)
     }
+    if report.isStatic { return }
     line(
       style.paint(
         "\(style.out) from local ports into the tunnels   \(style.into) delivered to local ports   "
@@ -91,6 +92,7 @@ extension ReportText {
       }
       cell.add(row.localVLAN.map { "VLAN \($0)" } ?? "VLAN ?", style: style)
       if row.vni != network.vni { cell.add(" VNI \(vni(row.vni))", .red, style: style) }
+      if report.isStatic { continue }
       cell.add("  ", style: style)
       add(style.out, row.out, row.outWrong, idle: row.expected, to: &cell)
       cell.add(" ", style: style)

@@ -86,6 +86,11 @@ struct ReportText {
     if counts.consequences > 0 { found.append(counted(UInt64(counts.consequences), "consequence")) }
     if counts.remarks > 0 { found.append(counted(UInt64(counts.remarks), "remark")) }
     if counts.causes + counts.consequences == 0 { found.insert("no findings", at: 0) }
+    if report.isStatic {
+      let scope = "\(counted(UInt64(report.hosts.count), "host")), state only: no capture was read"
+      line(style.paint(word, color) + "  " + style.own([found.joined(separator: ", "), scope].joined(separator: style.dot)))
+      return
+    }
     var scope = [
       counted(UInt64(report.hosts.count), "host"), counted(UInt64(report.captures.count), "capture"),
     ]

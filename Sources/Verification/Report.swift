@@ -17,6 +17,8 @@ public struct Report: Sendable {
   public var notes: [String] = []
   /// The translation was inferred from the captures: there was no state or intent.
   public var inferred = false
+  /// Only the installed state was held against intent: there are no frames, and no counts.
+  public var isStatic = false
   /// Nanoseconds since 1970; nil where no frame was read.
   public var firstTime: Int64?
   public var lastTime: Int64?

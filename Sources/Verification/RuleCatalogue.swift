@@ -67,7 +67,7 @@ public enum RuleCatalogue {
     "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
     "frame-lost",
     "nonstandard-tunnel-port", "malformed-encapsulation",
-    "port-tag-mismatch", "dead-vlan",
+    "port-tag-mismatch", "dead-vlan", "mapping-conflict", "missing-mapping", "missing-flood-peer", "missing-tunnel",
     "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
   ]
 

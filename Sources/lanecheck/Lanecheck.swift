@@ -12,6 +12,7 @@ struct Lanecheck: ParsableCommand {
       EXAMPLES
         lanecheck verify bundle/
         lanecheck path bundle/ vm1 10.0.0.12
+        lanecheck check bundle/
         lanecheck inspect bundle/compute1/eth1.pcap
         lanecheck explain wrong-vni
 
@@ -19,7 +20,7 @@ struct Lanecheck: ParsableCommand {
       """,
     version: lanecheckVersion,
     subcommands: [
-      VerifyCommand.self, PathCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
+      VerifyCommand.self, PathCommand.self, CheckCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
     ])
 }
 

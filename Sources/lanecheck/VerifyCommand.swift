@@ -82,20 +82,26 @@ struct VerifyCommand: ParsableCommand {
     let report = try runJob(progress) { () throws(JobError) in
       try verify(options, progress: progress.handler)
     }
-    let terminal = Terminal(color, toFile: output != nil)
-    let text =
-      switch format {
-      case .json: renderJSON(report)
-      case .text where quiet:
-        renderVerdictLine(report, color: terminal.color, unicode: terminal.unicode)
-      case .text:
-        renderText(
-          report, color: terminal.color, width: terminal.width, verbose: verbose, unicode: terminal.unicode)
-      }
-    try emit(text, to: output)
+    try print(report, format, color, to: output, quiet: quiet, verbose: verbose)
     for error in report.inputErrors where format == .json || quiet { complain(terminalText(error)) }
     throw ExitStatus(report, allowInconclusive: allowInconclusive)
   }
+}
+
+/// Writes a report in the form that was asked for.
+func print(
+  _ report: Report, _ format: OutputFormat, _ color: ColorChoice, to output: String?, quiet: Bool, verbose: Bool
+) throws(ExitStatus) {
+  let terminal = Terminal(color, toFile: output != nil)
+  let text =
+    switch format {
+    case .json: renderJSON(report)
+    case .text where quiet:
+      renderVerdictLine(report, color: terminal.color, unicode: terminal.unicode)
+    case .text:
+      renderText(report, color: terminal.color, width: terminal.width, verbose: verbose, unicode: terminal.unicode)
+    }
+  try emit(text, to: output)
 }
 
 /// Runs a job; why it could not be done goes to standard error, and the status is 2.

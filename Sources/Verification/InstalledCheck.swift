@@ -1,0 +1,291 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Holds what should be against what is installed, with no frame: the rules of the installed family, and the
+/// faults of flows that show in the dumps.
+public struct InstalledCheck {
+  private let deployment: Deployment
+  private let installed: InstalledView
+  private let topology: Topology
+  private var findings: [Finding] = []
+
+  public init(_ deployment: Deployment) {
+    self.deployment = deployment
+    installed = InstalledView(deployment)
+    var plan = ObservationPlan()
+    plan.hostVTEPs = deployment.hosts.map { _ in [] }
+    topology = Topology(deployment, plan)
+  }
+
+  /// The report: findings without frames, and what could not be checked.
+  public func report(failOn: Severity) -> Report {
+    var check = self
+    for host in deployment.hosts.indices { check.check(host) }
+    check.checkTunnelPorts()
+    var report = Report()
+    report.isStatic = true
+    report.hosts = deployment.hosts.map(\.name)
+    report.notes = deployment.notes.map { $0.file.isEmpty ? $0.text : "\($0.file): \($0.text)" }
+    report.findings = check.findings.sorted { ($1.severity, $0.host ?? "") < ($0.severity, $1.host ?? "") }
+    for index in report.findings.indices { report.findings[index].id = "f\(index + 1)" }
+    for (number, network) in deployment.networks.enumerated() where network.isOverlay {
+      for (index, host) in deployment.hosts.enumerated() where topology.portsOn[index][number] != nil {
+        report.coverage.append(
+          CoverageRow(
+            host: host.name, network: network.name, localVLAN: host.localVLANs[number], vni: network.segmentationID))
+      }
+    }
+    settle(&report, failOn)
+    return report
+  }
+
+  private func settle(_ report: inout Report, _ failOn: Severity) {
+    if report.findings.contains(where: { $0.severity >= failOn }) {
+      report.verdict = .fail
+      return
+    }
+    let bare = deployment.hosts.indices.filter { !installed.hasFlows[$0] && !topology.portsOn[$0].isEmpty }
+    if !installed.hasFlows.contains(true) {
+      report.reasons.append("no host's flows were dumped (ovs-ofctl -O OpenFlow13 dump-flows br-tun)")
+    } else if !bare.isEmpty {
+      let names = bare.map { deployment.hosts[$0].name }.joined(separator: ", ")
+      report.reasons.append("no flows of \(names) were dumped")
+    }
+    if !deployment.networks.contains(where: \.isOverlay) {
+      report.reasons.append("no source names a network: there is nothing to hold the flows against")
+    }
+    if !report.reasons.isEmpty { report.verdict = .inconclusive }
+  }
+
+  // MARK: A host
+
+  private mutating func check(_ host: Int) {
+    checkTags(host)
+    guard installed.hasFlows[host] else { return }
+    checkSharedVLANs(host)
+    for network in topology.portsOn[host].keys.sorted() {
+      let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active }
+      guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) else { continue }
+      checkInbound(host, network, vni)
+      if let vlan = deployment.hosts[host].localVLANs[network] {
+        checkOutbound(host, network, vni, vlan)
+        checkLocations(host, network, vni, vlan)
+      }
+    }
+  }
+
+  private func lanes(_ vni: UInt32) -> String {
+    let text = "VNI \(vni) (0x\(String(vni, radix: 16)))"
+    guard let network = topology.networkOfVNI[vni], network >= 0 else { return text }
+    return "\(text), the lane of network \(deployment.networks[Int(network)].name)"
+  }
+
+  private mutating func add(
+    _ rule: String, _ severity: Severity, _ host: Int, _ network: Int?, _ message: String, flow: FlowEvidence?,
+    missing: String? = nil
+  ) {
+    // Two dumps of a host that say the same are one finding.
+    guard !findings.contains(where: { $0.rule == rule && $0.message == message }) else { return }
+    var finding = Finding(rule: rule, severity: severity, message: message)
+    finding.host = deployment.hosts[host].name
+    finding.network = network.map { deployment.networks[$0].name }
+    if let missing {
+      var cause = Cause(
+        kind: .missingFlow, host: finding.host, bridge: flow?.bridge ?? deployment.tunnels(of: host).first?.bridge,
+        table: flow?.table, text: missing + (flow.map { "; dropped by: \($0.text)" } ?? ""))
+      cause.file = flow?.file
+      cause.line = flow?.line
+      finding.cause = cause
+    } else if let flow {
+      var cause = Cause(
+        kind: .flow, host: finding.host, bridge: flow.bridge, table: flow.table, text: flow.text)
+      cause.file = flow.file
+      cause.line = flow.line
+      finding.cause = cause
+      finding.next.append("on \(deployment.hosts[host].name): ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table)")
+    }
+    findings.append(finding)
+  }
+
+  private mutating func checkTags(_ host: Int) {
+    for (index, port) in deployment.ports.enumerated() where port.host == host {
+      guard topology.hasWrongTag[index], let expected = port.expectedTag(in: deployment) else { continue }
+      let wrong = [port.installedTag, port.installedTagAfter].compactMap { $0 }.first { $0 != expected } ?? 0
+      let name = port.bridgePort ?? port.name
+      let isDead = wrong == 4095
+      if isDead, !port.active { continue }
+      var finding = Finding(
+        rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
+        message: "port \(name) on \(deployment.hosts[host].name) has tag \(wrong)"
+          + "\(isDead ? ", the dead VLAN" : ""); its network is VLAN \(expected) there")
+      finding.host = deployment.hosts[host].name
+      finding.network = port.network.map { deployment.networks[$0].name }
+      finding.port = port.name
+      finding.expected = [("tag", .number(Int64(expected)))]
+      finding.observed = [("tag", .number(Int64(wrong)))]
+      finding.cause = Cause(
+        kind: .portTag, host: finding.host, bridge: deployment.bridge(ofPort: name, on: host),
+        text: "Port \(name): tag \(wrong), agent's record \(expected)")
+      finding.next = ["on \(deployment.hosts[host].name): ovs-vsctl get port \(name) tag other_config"]
+      findings.append(finding)
+    }
+  }
+
+  /// Two VNIs on one VLAN: an error where both are networks with ports here.
+  private mutating func checkSharedVLANs(_ host: Int) {
+    var owners: [UInt16: Set<UInt32>] = [:]
+    for entry in installed.inbound[host] { if let vlan = entry.vlan { owners[vlan, default: []].insert(entry.vni) } }
+    for vlan in owners.keys.sorted() {
+      let vnis = (owners[vlan] ?? []).sorted()
+      guard vnis.count > 1, !vnis.contains(where: { isElsewhere($0, host, than: vlan) }) else { continue }
+      let used = vnis.allSatisfy { vni in
+        topology.networkOfVNI[vni].map { $0 >= 0 && topology.portsOn[host][Int($0)] != nil } ?? false
+      }
+      add(
+        "mapping-conflict", used ? .error : .info, host, nil,
+        "\(deployment.hosts[host].name) puts several VNIs on VLAN \(vlan): \(vnis.map(lanes).joined(separator: "; "))",
+        flow: installed.inbound(host: host, vni: vnis[0])?.flow)
+    }
+  }
+
+  /// Whether a VNI's network has another VLAN there: then that is what is wrong.
+  private func isElsewhere(_ vni: UInt32, _ host: Int, than vlan: UInt16) -> Bool {
+    guard let network = topology.networkOfVNI[vni], network >= 0, topology.portsOn[host][Int(network)] != nil,
+      let own = deployment.hosts[host].localVLANs[Int(network)]
+    else { return false }
+    return own != vlan
+  }
+
+  private mutating func checkInbound(_ host: Int, _ network: Int, _ vni: UInt32) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    let vlan = deployment.hosts[host].localVLANs[network]
+    let inbound = installed.inbound(host: host, vni: vni)
+    guard let mapped = inbound?.vlan else {
+      add(
+        "missing-mapping", .error, host, network,
+        "\(name) has ports of \(networkName), and no flow maps \(lanes(vni)) to a VLAN: what it receives is dropped",
+        flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")")
+      return
+    }
+    if let vlan, mapped != vlan {
+      add(
+        "mapping-conflict", .error, host, network,
+        "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow)
+    }
+    if installed.learning[host][vni] == false {
+      add(
+        "flooded-after-learned", .error, host, network,
+        "the flows of \(name) learn nothing from what arrives on \(lanes(vni)): unicast will be flooded for ever",
+        flow: inbound?.deliverer)
+    }
+    if let again = installed.reflections[host][vni] {
+      add(
+        "tunnel-reflection", .error, host, network,
+        "\(name) sends what arrives on \(lanes(vni)) into tunnels again: split horizon is broken", flow: again)
+    }
+  }
+
+  private mutating func checkOutbound(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    let peers = deployment.hosts.indices.filter { peer in
+      peer != host && (topology.portsOn[peer][network] ?? []).contains { deployment.ports[$0].active }
+    }
+    checkTunnels(host, network, peers)
+    let floods = installed.outbound[host].filter { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
+    guard let flood = floods.first else { return }
+    if floods.allSatisfy({ $0.vni == nil }) {
+      if peers.isEmpty { return }
+      add(
+        "missing-mapping", .error, host, network,
+        "\(name) has ports of \(networkName), and no flow sends its VLAN \(vlan) into the tunnels", flow: flood.flow,
+        missing: "missing: a flow that floods dl_vlan=\(vlan)")
+      return
+    }
+    for other in floods where other.vni != nil && other.vni != vni {
+      add(
+        "mapping-conflict", .error, host, network,
+        "\(name) sends \(networkName) (VLAN \(vlan)) on \(lanes(other.vni ?? 0)); its own is VNI \(vni)",
+        flow: other.flow)
+    }
+    if let kept = floods.first(where: { !$0.stripsTag && $0.vni != nil }) {
+      add(
+        "vlan-not-stripped", .error, host, network,
+        "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow)
+    }
+    let reached = Set(floods.flatMap(\.remotes))
+    for peer in peers {
+      let vteps = deployment.hosts[peer].vteps
+      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }) else { continue }
+      add(
+        "missing-flood-peer", .error, host, network,
+        "\(name) floods \(networkName) without a copy for \(deployment.hosts[peer].name), which has ports of it",
+        flow: flood.flow)
+    }
+  }
+
+  private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
+    let remotes = Set(deployment.tunnels(of: host).compactMap(\.remote))
+    for peer in peers {
+      let vteps = deployment.hosts[peer].vteps
+      guard !vteps.isEmpty, !vteps.contains(where: { remotes.contains($0) }) else { continue }
+      add(
+        "missing-tunnel", .error, host, network,
+        "\(deployment.hosts[host].name) has no tunnel port to \(deployment.hosts[peer].name) "
+          + "(\(vteps.map { "\($0)" }.joined(separator: ", "))), which has ports of \(deployment.networks[network].name)",
+        flow: nil)
+    }
+  }
+
+  /// Flows that name a MAC and send it where it does not live. Learned ones are left alone: they follow the MAC.
+  private mutating func checkLocations(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    for entry in installed.outbound[host] where entry.vlan == vlan && entry.vni == vni {
+      guard let mac = entry.destination, let flow = entry.flow, flow.line != nil, !flow.text.contains("hard_timeout"),
+        !topology.livesInSeveralPlaces(mac)
+      else { continue }
+      let owners = (topology.portsOfMAC[mac] ?? []).filter { topology.portNetwork[$0] == Int32(network) }
+      guard owners.count == 1, deployment.ports[owners[0]].host != host else { continue }
+      let vteps = deployment.hosts[deployment.ports[owners[0]].host].vteps
+      guard !vteps.isEmpty, !entry.remotes.isEmpty, !entry.remotes.contains(where: { vteps.contains($0) }) else {
+        continue
+      }
+      add(
+        "stale-location", .error, host, network,
+        "\(deployment.hosts[host].name) sends unicast for \(mac) to "
+          + "\(entry.remotes.map { "\($0)" }.joined(separator: ", ")); it lives on "
+          + "\(deployment.hosts[deployment.ports[owners[0]].host].name) (\(vteps[0]))", flow: flow)
+    }
+  }
+
+  // MARK: Between hosts
+
+  private mutating func checkTunnelPorts() {
+    var ports: [UInt16: [Int]] = [:]
+    for host in deployment.hosts.indices {
+      for port in Set(deployment.tunnels(of: host).filter({ $0.kind == .vxlan }).map(\.destinationPort)) {
+        ports[port, default: []].append(host)
+      }
+    }
+    guard ports.count > 1 else { return }
+    let usual = ports.max { ($0.value.count, $0.key == 4789 ? 1 : 0) < ($1.value.count, $1.key == 4789 ? 1 : 0) }?.key
+    for port in ports.keys.sorted() where port != usual {
+      for host in ports[port] ?? [] {
+        let tunnel = deployment.tunnels(of: host).first { $0.destinationPort == port }
+        var finding = Finding(
+          rule: "nonstandard-tunnel-port", severity: .error,
+          message: "\(deployment.hosts[host].name) uses UDP port \(port) for its tunnels where its peers use "
+            + "\(usual.map { "\($0)" } ?? "another")")
+        finding.host = deployment.hosts[host].name
+        if let usual { finding.expected = [("udpPort", .number(Int64(usual)))] }
+        finding.observed = [("udpPort", .number(Int64(port)))]
+        finding.cause = Cause(
+          kind: .tunnel, host: finding.host, bridge: tunnel?.bridge,
+          text: "Interface \(tunnel?.name ?? ""): options:dst_port=\(port)")
+        findings.append(finding)
+      }
+    }
+  }
+}
