@@ -205,7 +205,14 @@ struct BridgeRuntime: Sendable {
       // Refreshed or not: it may have lived on.
       flow.refreshedBefore = new.refreshedBefore
       flow.usedBefore = new.usedBefore
-      if flow.actions != new.actions, !flow.alternatives.contains(new.actions) { flow.alternatives.append(new.actions) }
+      if flow.actions != new.actions, !flow.alternatives.contains(new.actions) {
+        flow.alternatives.append(new.actions)
+        // Beyond this nothing is known of it but that it may be there.
+        if flow.alternatives.count > 8 {
+          flow.alternatives = []
+          flow.actions = [.unknown("learned from frames whose way is not certain")]
+        }
+      }
     } else {
       flow.refreshedAfter = new.refreshedAfter
       flow.refreshedBefore = new.refreshedBefore

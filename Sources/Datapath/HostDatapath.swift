@@ -5,6 +5,16 @@ import Wire
 ///
 /// Semantics: ofproto/ofproto-dpif-xlate.c. Time is in nanoseconds since the epoch and only moves what has a
 /// timeout.
+///
+/// Not modelled, each with its reason:
+/// - connection state, marks and NAT: no dump holds them; every state that a flow asks for may be.
+/// - groups and meters: `dump-flows` names them only; what they do with a frame may be anything.
+/// - MPLS, NSH, tunnel metadata, GBP: no flow of Neutron uses them; conditions on them may hold, or not.
+/// - multicast groups learned by snooping: no dump holds them; every port may have joined.
+/// - bonds: a bond is one port, whichever member carries the frame.
+/// - mirrors: their copies are not deliveries; a mirror's output port is left out of switching.
+/// - STP, BFD, CFM, LACP, sFlow: protocols of the switch itself, off in Neutron's bridges.
+/// - caching: every frame is decided anew; the second or so that Open vSwitch's caches lag is the caller's grace.
 public struct HostDatapath: Sendable {
   var bridges: [BridgeRuntime]
   private var bridgeByName: [String: Int] = [:]

@@ -81,7 +81,7 @@ extension HostDatapath {
     }
   }
 
-  private enum Location {
+  private enum Whereabouts {
     case port(Int)
     case nowhere
     case anywhere
@@ -89,7 +89,7 @@ extension HostDatapath {
 
   private func location(
     _ bridge: Int, _ vlan: UInt16, _ packet: Packet, _ run: inout Run, _ choices: inout Choices, _ flow: FlowIndex
-  ) -> Location {
+  ) -> Whereabouts {
     if packet.destination.isGroup { return .nowhere }
     let runtime = bridges[bridge]
     let key = BridgeRuntime.FDBKey(vlan: vlan, mac: packet.destination.rawValue)

@@ -179,6 +179,37 @@ final class Differential {
     return result
   }
 
+  /// Learned flows and forwarding databases that one side has and the other lacks.
+  func learnedDifferences() throws -> [String] {
+    var result: [String] = []
+    for bridge in bridges {
+      let dump = FlowDump(text: try ovs.ofctl(["-O", "OpenFlow13", "--names"], "dump-flows", bridge.name))
+      let real = dump.flows.filter { $0.hardTimeout > 0 || $0.idleTimeout > 0 }
+        .map { Learned(table: $0.table, priority: $0.priority, match: $0.match, actions: $0.actions) }
+      let own = datapath.learnedFlows(bridge.name, at: now).compactMap { entry -> Learned? in
+        FlowDump(text: entry.flow.text).flows.first
+          .map { Learned(table: entry.flow.table, priority: $0.priority, match: $0.match, actions: $0.actions) }
+      }
+      result += Set(real).symmetricDifference(own).map { "\(bridge.name) flow \($0)" }
+      let list = PortList(text: try ovs.ofctl(["-O", "OpenFlow13"], "show", bridge.name))
+      let entries = FDBDump(text: try ovs.appctl("fdb/show", [bridge.name])).entries
+        .map { entry in
+          let port = list.ports.first { $0.port == entry.port }?.name ?? "\(entry.port)"
+          return HostDatapath.Location(vlan: entry.vlan, mac: entry.mac, port: port, certainty: .certain)
+        }
+      let places = datapath.locations(bridge.name, at: now)
+      result += Set(entries).symmetricDifference(places).map { "\(bridge.name) location \($0)" }
+    }
+    return result.sorted()
+  }
+
+  private struct Learned: Hashable {
+    var table: UInt8
+    var priority: UInt16
+    var match: Match
+    var actions: [Action]
+  }
+
   var framesSent: Int { Int(number) }
 
   private func observed() throws -> [UInt32: [Seen]] {

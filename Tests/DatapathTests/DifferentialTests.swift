@@ -43,6 +43,8 @@ struct DifferentialTests {
     var generator = FrameGenerator(states, seed: 1)
     for round in 0..<3 {
       for _ in 0..<(DifferentialTests.isFull ? 170 : 60) { try generator.step(both) }
+      let learned = try both.learnedDifferences()
+      #expect(learned.isEmpty, "\(learned.count): \(learned.prefix(3))")
       try both.wait(seconds: round == 0 ? 100 : 301)
     }
     let differences = try both.differences()
