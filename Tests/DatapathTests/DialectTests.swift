@@ -17,7 +17,7 @@ struct DialectTests {
     table=0,priority=6,dl_vlan_pcp=3 actions=FLOOD
     table=0,priority=5,vlan_tci=0x1000/0x1000 actions=ALL,IN_PORT
     table=0,send_flow_rem,priority=4,arp,arp_op=1,arp_spa=10.0.0.0/8 actions=CONTROLLER:128
-    table=1,priority=3,tun_id=0x39 actions=pop_vlan,set_field:0x40->tun_id,output:p1,output:p2
+    table=1,priority=3,dl_vlan=3,tun_id=0x39 actions=pop_vlan,set_field:0x40->tun_id,output:p1,output:p2
     table=1,priority=2,tun_id=0x100/0xff00 actions=load:0->NXM_OF_VLAN_TCI[],output:p1
     table=1,reg0=0x5,reg1=0x1/0x3,metadata=0x7 actions=load:0x3->NXM_NX_REG2[4..7],move:NXM_NX_REG2[0..11]->NXM_OF_VLAN_TCI[0..11],output:NXM_NX_REG2[]
     table=2,tcp,nw_src=10.0.0.0/24,tp_dst=0x50/0xfff0 actions=mod_nw_dst:10.0.0.9,mod_tp_dst:8080,mod_nw_tos:184,output:p1
@@ -74,15 +74,24 @@ struct DialectTests {
   }
 
   private static func reduced(_ actions: [Action]) -> [Action] {
-    actions.compactMap { action in
+    var result: [Action] = []
+    for action in actions {
       switch action {
-      case .pushVLAN: nil
-      case .set(.vlanVID, let value, _): .modVLANVID(UInt16(value))
-      case .gotoTable(let table): .resubmit(port: nil, table: table, connectionTracking: false)
-      case .clone(let nested): .clone(reduced(nested))
-      default: action
+      case .pushVLAN: continue
+      case .set(.vlanVID, let value, _): result.append(.modVLANVID(UInt16(value)))
+      case .set(let field, let value, let mask):
+        // OpenFlow 1.0 loads at most 64 bits at once.
+        if case .set(field, let old, let bits)? = result.last, bits & mask == 0 {
+          result[result.count - 1] = .set(field, value: old | value, mask: bits | mask)
+        } else {
+          result.append(action)
+        }
+      case .gotoTable(let table): result.append(.resubmit(port: nil, table: table, connectionTracking: false))
+      case .clone(let nested): result.append(.clone(reduced(nested)))
+      default: result.append(action)
       }
     }
+    return result
   }
 
   @Test("OpenFlow 1.0, 1.3 and 1.4, with names and without, with statistics and without")
