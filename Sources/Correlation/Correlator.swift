@@ -12,33 +12,44 @@ public struct Correlator: ~Copyable, Sendable {
   public let longest: Int64
   public let largest: Int
 
-  private struct Group: BitwiseCopyable {
+  /// The first sightings lie in the group itself: a frame has few, and they load side by side.
+  fileprivate struct Group: BitwiseCopyable {
     var digest: UInt64
     var first: Int64
     var last: Int64
-    var head: UInt32
-    var tail: UInt32
-    var count: UInt32
+    var nodes = InlineArray<8, UInt32>(repeating: 0)
+    var count: UInt32 = 0
+    /// Those behind the first eight, as a chain.
+    var more = Correlator.nothing
+
+    init(digest: UInt64, time: Int64) {
+      self.digest = digest
+      first = time
+      last = time
+    }
   }
   private struct Node: BitwiseCopyable {
     var observation: Observation
     var next: UInt32
   }
-  private static var nothing: UInt32 { .max }
+  /// Of the hash table; a digest is never 0.
+  private struct Slot: BitwiseCopyable {
+    var digest: UInt64 = 0
+    var group: UInt32 = 0
+  }
+  fileprivate static var nothing: UInt32 { .max }
 
   private var nodes: [Node] = []
-  private var freeNode = Correlator.nothing
+  private var freeNodes: [UInt32] = []
   private var groups: [Group] = []
   private var freeGroups: [UInt32] = []
-  /// Groups in the order of their making: the next to close is near the front.
+  /// Groups in the order of their making, as a ring: the next to close is near the front.
   private var queue: [UInt32]
   private var queueHead = 0
   private var queueCount = 0
-  /// Open addressing, linear probing: digest and group.
-  private var keys: [UInt64]
-  private var values: [UInt32]
+  /// Open addressing, linear probing.
+  private var slots: [Slot]
   private var mask: Int
-  private var used = 0
   private var scratch: [Observation] = []
 
   public init(gap: Int64 = 500_000_000, largest: Int = 4096) {
@@ -46,8 +57,7 @@ public struct Correlator: ~Copyable, Sendable {
     self.largest = largest
     longest = gap * 8
     queue = Array(repeating: 0, count: 1024)
-    keys = Array(repeating: 0, count: 4096)
-    values = Array(repeating: 0, count: 4096)
+    slots = Array(repeating: Slot(), count: 4096)
     mask = 4095
   }
 
@@ -55,28 +65,69 @@ public struct Correlator: ~Copyable, Sendable {
   public var waiting: Int { queueCount }
 
   public mutating func add(_ observations: [Observation]) {
-    for observation in observations { add(observation) }
+    guard let any = observations.first else { return }
+    makeRoom(for: observations.count, like: any)
+    Correlator.insert(
+      observations, mask: mask, queueHead: queueHead, queueCount: &queueCount, &nodes, &freeNodes, &groups,
+      &freeGroups, &queue, &slots)
   }
 
-  private mutating func add(_ observation: Observation) {
-    let node = newNode(observation)
-    var at = Int(truncatingIfNeeded: observation.digest) & mask
-    while keys[at] != 0 {
-      if keys[at] == observation.digest {
-        let group = Int(values[at])
-        nodes[Int(groups[group].tail)].next = node
-        groups[group].tail = node
-        groups[group].count &+= 1
-        if observation.time > groups[group].last { groups[group].last = observation.time }
-        if observation.time < groups[group].first { groups[group].first = observation.time }
-        return
+  /// Adds observations for which there is room. The arrays are lent once for all, not checked for other owners with
+  /// every access.
+  private static func insert(
+    _ observations: [Observation], mask: Int, queueHead: Int, queueCount: inout Int, _ nodeArray: inout [Node],
+    _ freeNodes: inout [UInt32], _ groupArray: inout [Group], _ freeGroups: inout [UInt32],
+    _ queueArray: inout [UInt32], _ slotArray: inout [Slot]
+  ) {
+    var nodes = nodeArray.mutableSpan
+    var groups = groupArray.mutableSpan
+    var queue = queueArray.mutableSpan
+    var slots = slotArray.mutableSpan
+    var nodesLeft = freeNodes.count
+    var groupsLeft = freeGroups.count
+    var count = queueCount
+    let ring = queue.count &- 1
+    for observation in observations {
+      nodesLeft &-= 1
+      let node = freeNodes[nodesLeft]
+      var at = Int(truncatingIfNeeded: observation.digest) & mask
+      while slots[at].digest != 0, slots[at].digest != observation.digest { at = (at &+ 1) & mask }
+      if slots[at].digest == 0 {
+        groupsLeft &-= 1
+        let group = freeGroups[groupsLeft]
+        slots[at] = Slot(digest: observation.digest, group: group)
+        groups[Int(group)] = Group(digest: observation.digest, time: observation.time)
+        queue[(queueHead &+ count) & ring] = group
+        count &+= 1
       }
-      at = (at &+ 1) & mask
+      let group = Int(slots[at].group)
+      let next = groups[group].take(node, observation.time)
+      nodes[Int(node)] = Node(observation: observation, next: next)
     }
-    keys[at] = observation.digest
-    values[at] = newGroup(observation, node)
-    used += 1
-    if used * 2 > mask { growTable() }
+    queueCount = count
+    freeNodes.removeLast(freeNodes.count - nodesLeft)
+    freeGroups.removeLast(freeGroups.count - groupsLeft)
+  }
+
+  /// Makes sure that so many observations fit, each in a group of its own.
+  private mutating func makeRoom(for count: Int, like any: Observation) {
+    if freeNodes.count < count {
+      let more = max(count - freeNodes.count, nodes.count)
+      for index in stride(from: nodes.count + more - 1, through: nodes.count, by: -1) {
+        freeNodes.append(UInt32(truncatingIfNeeded: index))
+      }
+      nodes.append(contentsOf: repeatElement(Node(observation: any, next: Correlator.nothing), count: more))
+    }
+    if freeGroups.count < count {
+      let more = max(count - freeGroups.count, groups.count)
+      for index in stride(from: groups.count + more - 1, through: groups.count, by: -1) {
+        freeGroups.append(UInt32(truncatingIfNeeded: index))
+      }
+      groups.append(contentsOf: repeatElement(Group(digest: 0, time: 0), count: more))
+    }
+    // Every group in the table waits in the queue, too.
+    while (queueCount + count) * 2 > mask { growTable() }
+    while queueCount + count > queue.count { growQueue() }
   }
 
   /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time.
@@ -110,13 +161,16 @@ public struct Correlator: ~Copyable, Sendable {
   /// Moves a group's observations to `scratch`, sorted, and frees its nodes.
   private mutating func collect(_ group: Group) {
     scratch.removeAll(keepingCapacity: true)
-    var node = group.head
+    for place in 0..<min(Int(group.count), group.nodes.count) {
+      let node = group.nodes[place]
+      scratch.append(nodes[Int(node)].observation)
+      freeNodes.append(node)
+    }
+    var node = group.more
     while node != Correlator.nothing {
       scratch.append(nodes[Int(node)].observation)
-      let next = nodes[Int(node)].next
-      nodes[Int(node)].next = freeNode
-      freeNode = node
-      node = next
+      freeNodes.append(node)
+      node = nodes[Int(node)].next
     }
     sortScratch()
   }
@@ -186,94 +240,79 @@ public struct Correlator: ~Copyable, Sendable {
     return best
   }
 
-  /// Puts back the rest of `scratch` as what the group holds.
+  /// Puts back the rest of `scratch`, whose nodes were just freed, as what the group holds.
   private mutating func keep(from start: Int, in index: UInt32) {
-    var group = groups[Int(index)]
-    group.head = Correlator.nothing
-    group.tail = Correlator.nothing
-    group.count = 0
-    group.first = scratch[start].time
-    group.last = scratch[scratch.count - 1].time
+    var group = Group(digest: groups[Int(index)].digest, time: scratch[start].time)
     for at in start..<scratch.count {
-      let node = newNode(scratch[at])
-      if group.head == Correlator.nothing { group.head = node } else { nodes[Int(group.tail)].next = node }
-      group.tail = node
-      group.count += 1
+      guard let node = freeNodes.popLast() else { break }
+      let next = group.take(node, scratch[at].time)
+      nodes[Int(node)] = Node(observation: scratch[at], next: next)
     }
     groups[Int(index)] = group
   }
 
-  private mutating func newNode(_ observation: Observation) -> UInt32 {
-    if freeNode != Correlator.nothing {
-      let node = freeNode
-      freeNode = nodes[Int(node)].next
-      nodes[Int(node)] = Node(observation: observation, next: Correlator.nothing)
-      return node
-    }
-    nodes.append(Node(observation: observation, next: Correlator.nothing))
-    return UInt32(truncatingIfNeeded: nodes.count - 1)
-  }
-
-  private mutating func newGroup(_ observation: Observation, _ node: UInt32) -> UInt32 {
-    let group = Group(
-      digest: observation.digest, first: observation.time, last: observation.time, head: node, tail: node, count: 1)
-    let index: UInt32
-    if let free = freeGroups.popLast() {
-      groups[Int(free)] = group
-      index = free
-    } else {
-      groups.append(group)
-      index = UInt32(truncatingIfNeeded: groups.count - 1)
-    }
-    enqueue(index)
-    return index
-  }
-
   private mutating func enqueue(_ index: UInt32) {
-    if queueCount == queue.count {
-      var larger = [UInt32]()
-      larger.reserveCapacity(queue.count * 2)
-      for i in 0..<queueCount { larger.append(queue[(queueHead + i) & (queue.count - 1)]) }
-      larger.append(contentsOf: repeatElement(0, count: queue.count))
-      queue = larger
-      queueHead = 0
-    }
+    if queueCount == queue.count { growQueue() }
     queue[(queueHead + queueCount) & (queue.count - 1)] = index
     queueCount += 1
   }
 
+  private mutating func growQueue() {
+    var larger = [UInt32]()
+    larger.reserveCapacity(queue.count * 2)
+    for i in 0..<queueCount { larger.append(queue[(queueHead + i) & (queue.count - 1)]) }
+    larger.append(contentsOf: repeatElement(0, count: queue.count * 2 - queueCount))
+    queue = larger
+    queueHead = 0
+  }
+
   private mutating func growTable() {
-    let oldKeys = keys
-    let oldValues = values
-    mask = keys.count * 2 - 1
-    keys = Array(repeating: 0, count: mask + 1)
-    values = Array(repeating: 0, count: mask + 1)
-    for i in oldKeys.indices where oldKeys[i] != 0 {
-      var at = Int(truncatingIfNeeded: oldKeys[i]) & mask
-      while keys[at] != 0 { at = (at + 1) & mask }
-      keys[at] = oldKeys[i]
-      values[at] = oldValues[i]
+    let old = slots
+    mask = old.count * 2 - 1
+    slots = Array(repeating: Slot(), count: mask + 1)
+    for slot in old where slot.digest != 0 {
+      var at = Int(truncatingIfNeeded: slot.digest) & mask
+      while slots[at].digest != 0 { at = (at + 1) & mask }
+      slots[at] = slot
     }
   }
 
-  /// Removes a key and moves back those behind it that would no longer be found.
+  /// Removes a digest and moves back those behind it that would no longer be found.
   private mutating func remove(_ digest: UInt64) {
+    let mask = mask
+    var slots = slots.mutableSpan
     var hole = Int(truncatingIfNeeded: digest) & mask
-    while keys[hole] != digest {
-      if keys[hole] == 0 { return }
+    while slots[hole].digest != digest {
+      if slots[hole].digest == 0 { return }
       hole = (hole &+ 1) & mask
     }
-    used -= 1
     var at = (hole &+ 1) & mask
-    while keys[at] != 0 {
-      let home = Int(truncatingIfNeeded: keys[at]) & mask
+    while slots[at].digest != 0 {
+      let home = Int(truncatingIfNeeded: slots[at].digest) & mask
       if ((at &- home) & mask) >= ((at &- hole) & mask) {
-        keys[hole] = keys[at]
-        values[hole] = values[at]
+        slots[hole] = slots[at]
         hole = at
       }
       at = (at &+ 1) & mask
     }
-    keys[hole] = 0
+    slots[hole].digest = 0
+  }
+}
+
+extension Correlator.Group {
+  /// Takes a node in. Returns what the node must point at.
+  @inline(__always)
+  fileprivate mutating func take(_ node: UInt32, _ time: Int64) -> UInt32 {
+    if time > last { last = time }
+    if time < first { first = time }
+    let place = Int(count)
+    count &+= 1
+    if place < nodes.count {
+      nodes[place] = node
+      return Correlator.nothing
+    }
+    let next = more
+    more = node
+    return next
   }
 }

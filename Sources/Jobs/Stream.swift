@@ -1,7 +1,9 @@
 import CaptureFiles
 import Correlation
 import Deployment
+import Dispatch
 import Observations
+import Synchronization
 import Verification
 
 /// One capture being read: its frames come out as observations, batch by batch.
@@ -73,45 +75,90 @@ struct CaptureStream: ~Copyable {
   }
 }
 
+/// What was read in one go, in the order in which it is judged.
+private struct Portion: Sendable {
+  var observations: [Observation] = []
+  /// New times that points cover, by point.
+  var spans: [(point: Int, first: Int64, last: Int64)] = []
+  /// No capture will show a frame from before.
+  var watermark: Int64?
+  var bytesRead: UInt64 = 0
+  var frames: UInt64 = 0
+  /// At the end of all captures.
+  var outcomes: [CaptureOutcome]?
+}
+
 /// Reads all captures of a run side by side in the order of their time, and hands on the sightings of each
 /// frame once they are complete.
-struct Replay: ~Copyable {
+///
+/// One thread reads and decodes, the caller's correlates and judges. What is judged, and in which order, does not
+/// depend on how they are scheduled.
+enum Replay {
   /// How far frames of one file may be out of order, in nanoseconds.
   static var disorder: Int64 { 500_000_000 }
+  /// How many portions are read ahead.
+  private static var ahead: Int { 8 }
 
   /// Runs to the end of all captures.
   static func run(
     _ survey: SurveyResult, progress: ((_ bytes: UInt64, _ frames: UInt64) -> Void)?, run: inout VerificationRun
   ) -> [CaptureOutcome] {
-    var streams: [Box] = []
-    for index in survey.deployment.captures.indices { streams.append(Box(CaptureStream(index, survey))) }
+    let portions = Handover<Portion>(capacity: ahead)
+    let spare = SpareArrays()
+    // A thread of its own: the caller's may belong to a pool that has no other.
+    DispatchQueue(label: "lanecheck.reading").async { read(survey, portions, spare) }
     var correlator = Correlator()
-    var observations: [Observation] = []
-    var frames: UInt64 = 0
-    for stream in streams {
-      stream.read(into: &observations)
-      correlator.add(observations)
-      observations.removeAll(keepingCapacity: true)
-    }
-    tellSpans(streams, &run)
-    while let next = furthestBehind(streams) {
-      let stream = streams[next]
-      let before = stream.value.builder.counts.frames
-      stream.read(into: &observations)
-      frames &+= stream.value.builder.counts.frames - before
-      correlator.add(observations)
-      observations.removeAll(keepingCapacity: true)
-      if !stream.value.isOpen { tellSpans(streams, &run) }
-      let watermark = streams.reduce(Int64.max) { $1.value.isOpen ? min($0, $1.value.reached) : $0 }
-      if watermark > .min + disorder * 2 {
-        correlator.close(before: watermark &- disorder) { run.add($0) }
+    while true {
+      var portion = portions.take()
+      correlator.add(portion.observations)
+      portion.observations.removeAll(keepingCapacity: true)
+      spare.put(portion.observations)
+      for span in portion.spans { run.setSpan(point: span.point, first: span.first, last: span.last) }
+      if let watermark = portion.watermark {
+        correlator.close(before: watermark) { run.add($0) }
         run.judgeWaiting()
       }
-      progress?(streams.reduce(0) { $0 &+ $1.value.bytesRead }, frames)
+      progress?(portion.bytesRead, portion.frames)
+      guard let outcomes = portion.outcomes else { continue }
+      correlator.finish { run.add($0) }
+      run.judgeWaiting()
+      return outcomes
     }
-    correlator.finish { run.add($0) }
-    run.judgeWaiting()
-    return streams.map { $0.value.outcome }
+  }
+
+  private static func read(_ survey: SurveyResult, _ portions: Handover<Portion>, _ spare: SpareArrays) {
+    var streams: [Box] = []
+    for index in survey.deployment.captures.indices { streams.append(Box(CaptureStream(index, survey))) }
+    var bytesRead: UInt64 = 0
+    var frames: UInt64 = 0
+    func portion(of stream: Box) -> Portion {
+      var portion = Portion()
+      portion.observations = spare.take()
+      let before = (stream.value.bytesRead, stream.value.builder.counts.frames)
+      stream.read(into: &portion.observations)
+      bytesRead &+= stream.value.bytesRead - before.0
+      frames &+= stream.value.builder.counts.frames - before.1
+      portion.bytesRead = bytesRead
+      portion.frames = frames
+      return portion
+    }
+    for stream in streams { portions.give(portion(of: stream)) }
+    var changed = spans(streams)
+    while let next = furthestBehind(streams) {
+      var portion = portion(of: streams[next])
+      if !streams[next].value.isOpen { changed = spans(streams) }
+      swap(&portion.spans, &changed)
+      changed.removeAll()
+      let watermark = streams.reduce(Int64.max) { $1.value.isOpen ? min($0, $1.value.reached) : $0 }
+      if watermark > .min + disorder * 2 { portion.watermark = watermark &- disorder }
+      portions.give(portion)
+    }
+    var end = Portion()
+    end.spans = changed
+    end.bytesRead = bytesRead
+    end.frames = frames
+    end.outcomes = streams.map { $0.value.outcome }
+    portions.give(end)
   }
 
   /// The open capture that has come least far.
@@ -124,7 +171,7 @@ struct Replay: ~Copyable {
     return best
   }
 
-  private static func tellSpans(_ streams: [Box], _ run: inout VerificationRun) {
+  private static func spans(_ streams: [Box]) -> [(point: Int, first: Int64, last: Int64)] {
     var spans: [Int: (Int64, Int64)] = [:]
     for stream in streams {
       guard let first = stream.value.first else { continue }
@@ -134,7 +181,9 @@ struct Replay: ~Copyable {
         spans[point] = (min(known.0, first), max(known.1, last))
       }
     }
-    for (point, times) in spans { run.setSpan(point: point, first: times.0, last: times.1) }
+    return spans.keys.sorted().compactMap { point in
+      spans[point].map { (point: point, first: $0.0, last: $0.1) }
+    }
   }
 
   /// A capture stream that lies in an array.
@@ -143,4 +192,13 @@ struct Replay: ~Copyable {
     init(_ value: consuming CaptureStream) { self.value = value }
     func read(into observations: inout [Observation]) { value.read(into: &observations) }
   }
+}
+
+/// Emptied arrays on their way back to be filled again.
+private final class SpareArrays: Sendable {
+  private let arrays = Mutex<[[Observation]]>([])
+
+  func put(_ array: [Observation]) { arrays.withLock { $0.append(array) } }
+
+  func take() -> [Observation] { arrays.withLock { $0.popLast() } ?? [] }
 }

@@ -6,7 +6,6 @@ import Wire
 ///
 /// `depth` is how many bytes of the network packet go in; all points of a run use the same.
 /// nil where fewer were captured than that and the packet is longer.
-@inlinable
 public func contentDigest(
   _ bytes: Span<UInt8>, _ headers: FrameHeaders, wireLength: Int, depth: Int, seed: UInt64
 ) -> UInt64? {
@@ -29,36 +28,28 @@ public func contentDigest(
   guard used <= available else { return nil }
 
   var hash = FrameHash(seed: seed)
-  hash.mix(headers.source.rawValue | UInt64(headers.etherType) << 48)
+  hash.mix(headers.source.rawValue | UInt64(headers.etherType) << 48, UInt64(truncatingIfNeeded: length))
   let end = start + used
   switch headers.network {
   case .ipv4 where used >= 20:
     // Words of the fixed header, with ECN and the header checksum masked.
-    hash.mix(loadBigEndian(bytes, start) & ~0x0003_0000_0000_0000)
-    let second = loadBigEndian(bytes, start + 8) & ~0x0000_ffff_0000_0000
-    hash.mix(second)
-    hash.mix(UInt64(loadBigEndian32(bytes, start + 16)) | UInt64(truncatingIfNeeded: length) << 32)
+    hash.mix(word(bytes, start) & ~0x0300, word(bytes, start + 8) & ~0xffff_0000)
+    hash.mix(UInt64(halfWord(bytes, start + 16)))
     mixTransport(&hash, bytes, from: start + 20, to: end, headers)
   case .ipv6 where used >= 40:
-    hash.mix(loadBigEndian(bytes, start) & ~0x0030_0000_0000_0000)
-    hash.mix(loadBigEndian(bytes, start + 8))
-    hash.mix(loadBigEndian(bytes, start + 16))
-    hash.mix(loadBigEndian(bytes, start + 24))
-    hash.mix(loadBigEndian(bytes, start + 32))
+    hash.mix(word(bytes, start) & ~0x3000, word(bytes, start + 8))
+    hash.mix(word(bytes, start + 16), word(bytes, start + 24))
+    hash.mix(word(bytes, start + 32))
     mixTransport(&hash, bytes, from: start + 40, to: end, headers)
-  case .ipv6 where used >= 8, .none where isCutIPv6 && used >= 8:
-    hash.mix(loadBigEndian(bytes, start) & ~0x0030_0000_0000_0000)
-    hash.mix(bytes, from: start + 8, to: end)
   default:
-    hash.mix(UInt64(truncatingIfNeeded: length))
     hash.mix(bytes, from: start, to: end)
   }
   return hash.finished
 }
 
 /// Mixes options, transport header and payload, without the transport checksum.
-@inlinable
-func mixTransport(
+@inline(__always)
+private func mixTransport(
   _ hash: inout FrameHash, _ bytes: Span<UInt8>, from: Int, to end: Int, _ headers: FrameHeaders
 ) {
   let transport = Int(headers.transportOffset)
@@ -78,54 +69,69 @@ func mixTransport(
   if checksum + 2 < end { hash.mix(bytes, from: checksum + 2, to: end) }
 }
 
-/// Multiply-and-fold hash over 64-bit words.
-@usableFromInline
-struct FrameHash {
-  @usableFromInline var state: UInt64
+/// Multiply-and-fold hash over pairs of 64-bit words. Both factors of a product depend on the seed, so that no
+/// content can be chosen that makes one of them zero.
+private struct FrameHash {
+  private var state: UInt64
+  private let secret: UInt64
 
-  @inlinable
-  init(seed: UInt64) { state = seed ^ 0x9e37_79b9_7f4a_7c15 }
-
-  @inlinable
-  mutating func mix(_ word: UInt64) {
-    let product = (state ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)
-    state = product.high ^ product.low ^ word.byteSwapped
+  init(seed: UInt64) {
+    secret = FrameHash.fold(seed ^ 0x9e37_79b9_7f4a_7c15, 0xa076_1d64_78bd_642f) | 1
+    state = seed
   }
 
-  /// Mixes a byte range as big-endian words; the last one is padded and carries the length.
-  @inlinable
+  @inline(__always)
+  private static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let product = a.multipliedFullWidth(by: b)
+    return product.high ^ product.low
+  }
+
+  @inline(__always)
+  mutating func mix(_ first: UInt64, _ second: UInt64 = 0) {
+    state = FrameHash.fold(first ^ secret, second ^ state) ^ second.byteSwapped
+  }
+
+  /// Mixes a byte range. Its length is known from what was mixed before: where it is no multiple of 16, the last
+  /// words overlap those before.
+  @inline(__always)
   mutating func mix(_ bytes: Span<UInt8>, from: Int, to end: Int) {
     var at = from
-    while at + 8 <= end {
-      mix(loadBigEndian(bytes, at))
-      at += 8
+    while end - at >= 16 {
+      mix(word(bytes, at), word(bytes, at + 8))
+      at += 16
     }
     guard at < end else { return }
-    var tail: UInt64 = 0
-    let left = end - at
-    while at < end {
-      tail = tail << 8 | UInt64(bytes[at])
-      at += 1
+    if end - from >= 16 {
+      mix(word(bytes, end - 16), word(bytes, end - 8))
+    } else if end - at >= 8 {
+      mix(word(bytes, at), word(bytes, end - 8))
+    } else {
+      var tail: UInt64 = 0
+      while at < end {
+        tail = tail << 8 | UInt64(bytes[at])
+        at += 1
+      }
+      mix(tail)
     }
-    mix(tail | UInt64(truncatingIfNeeded: left) << 56)
   }
 
-  @inlinable
   var finished: UInt64 {
-    let product = (state ^ 0xe703_7ed1_a0b4_28db).multipliedFullWidth(by: 0x8ebc_6af0_9c88_c6e3)
-    let value = product.high ^ product.low
+    let value = FrameHash.fold(state ^ 0xe703_7ed1_a0b4_28db, secret ^ 0x8ebc_6af0_9c88_c6e3)
     return value == 0 ? 1 : value
   }
 }
 
-@inlinable
-func loadBigEndian(_ bytes: Span<UInt8>, _ at: Int) -> UInt64 {
-  let a = UInt64(bytes[at]) << 56 | UInt64(bytes[at + 1]) << 48 | UInt64(bytes[at + 2]) << 40
-  let b = UInt64(bytes[at + 3]) << 32 | UInt64(bytes[at + 4]) << 24 | UInt64(bytes[at + 5]) << 16
-  return a | b | UInt64(bytes[at + 6]) << 8 | UInt64(bytes[at + 7])
+/// Eight octets, the first lowest: checked once, and read in one load.
+@inline(__always)
+private func word(_ bytes: Span<UInt8>, _ at: Int) -> UInt64 {
+  let octets = bytes.extracting(at..<at + 8)
+  let low = UInt64(octets[0]) | UInt64(octets[1]) &<< 8 | UInt64(octets[2]) &<< 16 | UInt64(octets[3]) &<< 24
+  let high = UInt64(octets[4]) &<< 32 | UInt64(octets[5]) &<< 40 | UInt64(octets[6]) &<< 48 | UInt64(octets[7]) &<< 56
+  return low | high
 }
 
-@inlinable
-func loadBigEndian32(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
-  UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+@inline(__always)
+private func halfWord(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
+  let octets = bytes.extracting(at..<at + 4)
+  return UInt32(octets[0]) | UInt32(octets[1]) &<< 8 | UInt32(octets[2]) &<< 16 | UInt32(octets[3]) &<< 24
 }

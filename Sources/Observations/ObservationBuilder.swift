@@ -72,6 +72,21 @@ public struct ObservationBuilder: Sendable {
   public private(set) var anomalies: [EncapsulationAnomaly] = []
   private var frame = DecodedFrame()
   private var closedPorts: TunnelPorts
+  // Of the plan, what every frame asks for, as flat values.
+  private var route = Route.none
+  private let kinds: [PointKind]
+  /// Whether a VTEP is the host's own, by its index.
+  private var isOwn: [Bool]
+  private var linkTypes: [UInt16] = []
+
+  private enum Route {
+    case none
+    case point(Int)
+    case interfaces
+    case indices
+  }
+  /// By interface number of the file; -1 where frames have no point.
+  private var pointOfInterface: [Int] = []
 
   public static let unknownBase: UInt16 = 0x8000
   static let anomalyBound = 4096
@@ -83,6 +98,26 @@ public struct ObservationBuilder: Sendable {
     closedPorts.vxlan0 = 0
     closedPorts.geneve = 0
     closedPorts.gre = false
+    kinds = plan.points.map(\.kind)
+    isOwn = Array(repeating: false, count: plan.vteps.addresses.count)
+    var points: [Int] = []
+    switch plan.routes[capture] {
+    case .none: break
+    case .point(let point):
+      route = .point(point)
+      points = [point]
+    case .interfaces(let list):
+      route = .interfaces
+      pointOfInterface = list.map { $0 ?? -1 }
+      points = list.compactMap { $0 }
+    case .indices(let list):
+      route = .indices
+      points = list.values.sorted()
+    }
+    // All points of a capture are its host's.
+    if let point = points.first {
+      for index in plan.hostVTEPs[plan.points[point].host] where Int(index) < isOwn.count { isOwn[Int(index)] = true }
+    }
   }
 
   /// Appends the observations of a batch to `output`.
@@ -92,16 +127,24 @@ public struct ObservationBuilder: Sendable {
   ) {
     let bytes = batch.bytes.span
     let offset = host < plan.clockOffsets.count ? plan.clockOffsets[host] : 0
-    for index in batch.frames.indices {
-      let record = batch.frames[index]
-      counts.frames += 1
-      counts.first = min(counts.first ?? record.time, record.time)
-      counts.last = max(counts.last ?? record.time, record.time)
-      if record.capturedLength < record.wireLength { counts.cut += 1 }
+    // Interfaces are only ever added.
+    for interface in interfaces.dropFirst(linkTypes.count) { linkTypes.append(interface.linkType) }
+    var first = counts.first ?? .max
+    var last = counts.last ?? .min
+    var cut: UInt64 = 0
+    for record in batch.frames {
+      first = min(first, record.time)
+      last = max(last, record.time)
+      if record.capturedLength < record.wireLength { cut += 1 }
       let captured = bytes.extracting(record.start..<(record.start + record.capturedLength))
-      let linkType = record.interface < interfaces.count ? interfaces[record.interface].linkType : 1
+      let linkType = record.interface < linkTypes.count ? linkTypes[record.interface] : 1
       add(captured, record, linkType: linkType, time: record.time &- offset, direction: direction, to: &output)
     }
+    guard !batch.frames.isEmpty else { return }
+    counts.frames += UInt64(batch.frames.count)
+    counts.cut += cut
+    counts.first = first
+    counts.last = last
   }
 
   private mutating func add(
@@ -111,18 +154,18 @@ public struct ObservationBuilder: Sendable {
     // Where the point depends on the cooked header, decode first; one capture rarely mixes kinds.
     let pointIndex: Int
     var decoded = false
-    switch plan.routes[capture] {
+    switch route {
     case .point(let point): pointIndex = point
-    case .interfaces(let points):
-      guard record.interface < points.count, let point = points[record.interface] else {
+    case .interfaces:
+      guard record.interface < pointOfInterface.count, pointOfInterface[record.interface] >= 0 else {
         counts.unrouted += 1
         return
       }
-      pointIndex = point
-    case .indices(let points):
+      pointIndex = pointOfInterface[record.interface]
+    case .indices:
       decode(bytes, wireLength: record.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
       decoded = true
-      guard let point = points[frame.link.interfaceIndex] else {
+      guard case .indices(let points) = plan.routes[capture], let point = points[frame.link.interfaceIndex] else {
         counts.unrouted += 1
         return
       }
@@ -131,7 +174,7 @@ public struct ObservationBuilder: Sendable {
       counts.unrouted += 1
       return
     }
-    let kind = plan.points[pointIndex].kind
+    let kind = kinds[pointIndex]
     if kind == .tunnel {
       if !decoded {
         decode(bytes, wireLength: record.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
@@ -156,7 +199,7 @@ public struct ObservationBuilder: Sendable {
     if way != .unknown {
       // Into the host at a tap is from the guest; at qvb the guest lies on the transmitting side.
       let inbound = way == .in
-      let fromGuest = plan.points[point].kind == .qvb ? !inbound : inbound
+      let fromGuest = kinds[point] == .qvb ? !inbound : inbound
       way = fromGuest ? .fromGuest : .toGuest
     } else {
       basis = .none
@@ -186,9 +229,8 @@ public struct ObservationBuilder: Sendable {
     }
     if from == VTEPTable.none { from = internUnknown(frame.outer.sourceAddress) }
     if to == VTEPTable.none { to = internUnknown(frame.outer.destinationAddress) }
-    let own = plan.hostVTEPs[plan.points[point].host]
-    let sends = own.contains(from)
-    let receives = own.contains(to)
+    let sends = Int(from) < isOwn.count && isOwn[Int(from)]
+    let receives = Int(to) < isOwn.count && isOwn[Int(to)]
     var way = Observation.Direction.unknown
     var basis = Observation.Basis.none
     if sends != receives {

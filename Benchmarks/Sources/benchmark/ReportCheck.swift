@@ -60,7 +60,8 @@ func differences(_ report: ReportedRun, _ expected: ExpectedReport) -> [String] 
       continue
     }
     if row.localVLAN != cell.localVLAN || row.vni != cell.vni {
-      list.append("\(name) has VLAN \(text(row.localVLAN)) and VNI \(text(row.vni)) instead of \(cell.localVLAN) and \(cell.vni)")
+      list.append(
+        "\(name) has VLAN \(text(row.localVLAN)) and VNI \(text(row.vni)) instead of \(cell.localVLAN) and \(cell.vni)")
     }
     if let text = excess(row.out, cell.out) { list.append("\(name) out: \(text)") }
     if let text = excess(row.in, cell.in) { list.append("\(name) in: \(text)") }

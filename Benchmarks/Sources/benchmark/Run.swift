@@ -20,8 +20,10 @@ struct Run: ParsableCommand {
   }
 
   func run() throws {
-    let place = keep.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory.appending(
-      path: "lanecheck-benchmark-\(ProcessInfo.processInfo.processIdentifier)")
+    let place =
+      keep.map { URL(filePath: $0) }
+      ?? FileManager.default.temporaryDirectory.appending(
+        path: "lanecheck-benchmark-\(ProcessInfo.processInfo.processIdentifier)")
     defer { if keep == nil { try? FileManager.default.removeItem(at: place) } }
     let full = try measure(scenario.parameters, rounds: rounds, in: place)
     var tenth = scenario.parameters
