@@ -13,31 +13,45 @@ struct DialectTests {
     table=0,priority=10,icmp6,in_port=p1,icmp_type=136 actions=resubmit(,24)
     table=0,priority=9,in_port=p2 actions=resubmit(,25)
     table=0,priority=8,in_port=LOCAL actions=NORMAL
-    table=0,cookie=0x1234,idle_timeout=50,hard_timeout=60,priority=7,vlan_tci=0x0000/0x1fff actions=push_vlan:0x8100,set_field:4099->vlan_vid,goto_table:10
+    table=0,cookie=0x1234,idle_timeout=50,hard_timeout=60,priority=7,\
+    vlan_tci=0x0000/0x1fff actions=push_vlan:0x8100,set_field:4099->vlan_vid,goto_table:10
     table=0,priority=6,dl_vlan_pcp=3 actions=FLOOD
     table=0,priority=5,vlan_tci=0x1000/0x1000 actions=ALL,IN_PORT
     table=0,send_flow_rem,priority=4,arp,arp_op=1,arp_spa=10.0.0.0/8 actions=CONTROLLER:128
     table=1,priority=3,dl_vlan=3,tun_id=0x39 actions=pop_vlan,set_field:0x40->tun_id,output:p1,output:p2
     table=1,priority=2,tun_id=0x100/0xff00 actions=load:0->NXM_OF_VLAN_TCI[],output:p1
-    table=1,reg0=0x5,reg1=0x1/0x3,metadata=0x7 actions=load:0x3->NXM_NX_REG2[4..7],move:NXM_NX_REG2[0..11]->NXM_OF_VLAN_TCI[0..11],output:NXM_NX_REG2[]
-    table=2,tcp,nw_src=10.0.0.0/24,tp_dst=0x50/0xfff0 actions=mod_nw_dst:10.0.0.9,mod_tp_dst:8080,mod_nw_tos:184,output:p1
-    table=2,udp6,ipv6_dst=2001:db8::/32,tp_src=53 actions=mod_dl_src:fa:16:3e:00:00:01,mod_dl_dst:fa:16:3e:00:00:02,output:p2
+    table=1,reg0=0x5,reg1=0x1/0x3,metadata=0x7 actions=load:0x3->NXM_NX_REG2[4..7],\
+    move:NXM_NX_REG2[0..11]->NXM_OF_VLAN_TCI[0..11],output:NXM_NX_REG2[]
+    table=2,tcp,nw_src=10.0.0.0/24,tp_dst=0x50/0xfff0 actions=mod_nw_dst:10.0.0.9,mod_tp_dst:8080,mod_nw_tos:184,\
+    output:p1
+    table=2,udp6,ipv6_dst=2001:db8::/32,tp_src=53 actions=mod_dl_src:fa:16:3e:00:00:01,mod_dl_dst:fa:16:3e:00:00:02,\
+    output:p2
     table=2,tcp,tcp_flags=+syn-ack actions=dec_ttl,output:p1
     table=2,ip,nw_frag=later actions=drop
     table=2,ip,nw_tos=64,nw_ecn=2,nw_ttl=9 actions=drop
     table=3,icmp6,icmp_type=135,nd_target=fe80::1,nd_sll=fa:16:3e:00:00:05 actions=output:p1
     table=3,ct_state=+trk+est-rel,ip,ct_mark=0x1/0x1,ct_zone=7,ct_label=0x1/0x3 actions=output:p1
     table=3,ct_state=-trk,ip actions=ct(table=4,zone=NXM_NX_REG6[0..15])
-    table=3,priority=3,ct_state=+new+trk,ip actions=ct(commit,zone=5,nat(src=10.0.0.1-10.0.0.9),exec(load:0x1->NXM_NX_CT_MARK[])),output:p2
+    table=3,priority=3,ct_state=+new+trk,ip actions=ct(commit,zone=5,nat(src=10.0.0.1-10.0.0.9),\
+    exec(load:0x1->NXM_NX_CT_MARK[])),output:p2
     table=4,conj_id=9,ip actions=output:p1
     table=4,ip,nw_src=10.1.0.1 actions=conjunction(9,1/2),conjunction(10,1/3)
-    table=10,priority=1 actions=learn(table=20,hard_timeout=300,priority=1,cookie=0xa1,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],output:OXM_OF_IN_PORT[]),output:p1
-    table=10,priority=2,arp actions=learn(table=21,idle_timeout=5,fin_idle_timeout=2,delete_learned,limit=9,result_dst=NXM_NX_REG0[8],eth_type=0x806,NXM_NX_REG1[0..7]=0x5,in_port=p2,load:0x5->NXM_NX_REG3[])
-    table=21,arp,dl_vlan=1,arp_tpa=10.0.0.1 actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],mod_dl_src:fa:16:3e:00:00:09,load:0x2->NXM_OF_ARP_OP[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],load:0xfa163e000009->NXM_NX_ARP_SHA[],load:0xa000001->NXM_OF_ARP_SPA[],IN_PORT
+    table=10,priority=1 actions=learn(table=20,hard_timeout=300,priority=1,cookie=0xa1,NXM_OF_VLAN_TCI[0..11],\
+    NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],\
+    output:OXM_OF_IN_PORT[]),output:p1
+    table=10,priority=2,arp actions=learn(table=21,idle_timeout=5,fin_idle_timeout=2,delete_learned,limit=9,\
+    result_dst=NXM_NX_REG0[8],eth_type=0x806,NXM_NX_REG1[0..7]=0x5,in_port=p2,load:0x5->NXM_NX_REG3[])
+    table=21,arp,dl_vlan=1,arp_tpa=10.0.0.1 actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],\
+    mod_dl_src:fa:16:3e:00:00:09,load:0x2->NXM_OF_ARP_OP[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],\
+    move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],load:0xfa163e000009->NXM_NX_ARP_SHA[],load:0xa000001->NXM_OF_ARP_SPA[],\
+    IN_PORT
     table=22,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=resubmit(p1,5),resubmit:p2,resubmit(,6)
-    table=23,dl_type=0x88cc actions=output(port=p1,max_len=100),note:01.02.03,clone(set_tunnel:0x5,output:p1),output:p2
-    table=24,tun_src=192.0.2.1,tun_dst=192.0.2.2,tun_flags=+oam,pkt_mark=0x3 actions=set_field:192.0.2.9->tun_dst,output:p1
-    table=25,tun_ipv6_src=2001:db8::1 actions=set_field:2001:db8::9->tun_ipv6_dst,push:NXM_NX_REG0[],pop:NXM_NX_REG1[],output:p1
+    table=23,dl_type=0x88cc actions=output(port=p1,max_len=100),note:01.02.03,clone(set_tunnel:0x5,output:p1),\
+    output:p2
+    table=24,tun_src=192.0.2.1,tun_dst=192.0.2.2,tun_flags=+oam,pkt_mark=0x3 actions=set_field:192.0.2.9->tun_dst,\
+    output:p1
+    table=25,tun_ipv6_src=2001:db8::1 actions=set_field:2001:db8::9->tun_ipv6_dst,push:NXM_NX_REG0[],\
+    pop:NXM_NX_REG1[],output:p1
     table=26,in_port=p3 actions=check_pkt_larger(1500)->NXM_NX_REG0[0],enqueue:p1:7,exit
     table=27,ip actions=multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[]),ct_clear,output:p1
     """

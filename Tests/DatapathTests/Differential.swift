@@ -172,8 +172,9 @@ final class Differential {
         "\(step.bridge)/\(step.table) \(step.flow?.text ?? "no flow") \(step.notes)"
       }
       let hex = sent.frame.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
+      let wanted = outcome.deliveries.map { "\($0.certainty) \(Differential.seen($0))" }
       result.append(
-        "frame \(number) into \(sent.port): \(hex)\n  expected \(outcome.deliveries.map { "\($0.certainty) \(Differential.seen($0))" })\n  got \(got)\n  "
+        "frame \(number) into \(sent.port): \(hex)\n  expected \(wanted)\n  got \(got)\n  "
           + steps.joined(separator: "\n  "))
     }
     return result
@@ -254,10 +255,9 @@ final class Differential {
       words += [packet.senderMAC, packet.targetMAC]
     }
     let vlans = (0..<tags.held).map { "\(tags[$0].vid)" }.joined(separator: ".")
+    let tunnel = "vni=\(tunnelID.map { "\($0)" } ?? "-") to=\(remote.map { "\($0)" } ?? "-")"
     return Seen(
       port: port, tunnelID: tunnelID, remote: remote, frame: words,
-      text:
-        "\(port) vni=\(tunnelID.map { "\($0)" } ?? "-") to=\(remote.map { "\($0)" } ?? "-") vlans=\(vlans) \(packet.source)>\(packet.destination)"
-    )
+      text: "\(port) \(tunnel) vlans=\(vlans) \(packet.source)>\(packet.destination)")
   }
 }

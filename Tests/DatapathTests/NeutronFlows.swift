@@ -92,7 +92,8 @@ struct NeutronFlows: Sendable, CustomTestStringConvertible {
     table=1,priority=2,ip,dl_vlan=1,nw_dst=10.0.0.0/24 actions=strip_vlan,mod_dl_src:fa:16:3e:00:00:fe,output:2
     table=1,priority=1 actions=drop
     table=60,priority=4,dl_vlan=1,dl_dst=fa:16:3e:00:00:01 actions=mod_dl_src:fa:16:3e:00:00:fe,strip_vlan,output:2
-    table=60,priority=9,ip,in_port=2,dl_dst=fa:16:3e:00:00:fe actions=dec_ttl,mod_dl_src:fa:16:3f:00:00:77,mod_dl_dst:fa:16:3e:00:00:99,mod_nw_tos:32,NORMAL
+    table=60,priority=9,ip,in_port=2,dl_dst=fa:16:3e:00:00:fe actions=dec_ttl,mod_dl_src:fa:16:3f:00:00:77,\
+    mod_dl_dst:fa:16:3e:00:00:99,mod_nw_tos:32,NORMAL
     table=60,priority=3 actions=NORMAL
     """
 
@@ -122,7 +123,8 @@ struct NeutronFlows: Sendable, CustomTestStringConvertible {
   private static let firewall = """
     table=0,priority=100,in_port=2 actions=set_field:0x2->reg5,set_field:0x1->reg6,resubmit(,71)
     table=0,priority=100,in_port=3 actions=set_field:0x3->reg5,set_field:0x2->reg6,resubmit(,71)
-    table=0,priority=90,dl_vlan=1,dl_dst=fa:16:3e:00:00:01 actions=set_field:0x2->reg5,set_field:0x1->reg6,pop_vlan,resubmit(,81)
+    table=0,priority=90,dl_vlan=1,dl_dst=fa:16:3e:00:00:01 actions=set_field:0x2->reg5,set_field:0x1->reg6,pop_vlan,\
+    resubmit(,81)
     table=0,priority=0 actions=NORMAL
     table=71,priority=95,arp,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:01,arp_spa=10.0.0.1 actions=resubmit(,94)
     table=71,priority=95,icmp6,reg5=0x2,in_port=2,icmp_type=135 actions=resubmit(,94)
@@ -146,7 +148,8 @@ struct NeutronFlows: Sendable, CustomTestStringConvertible {
     table=81,priority=95,ct_state=-trk,ip,reg5=0x2 actions=ct(table=82,zone=NXM_NX_REG6[0..15])
     table=81,priority=0 actions=drop
     table=82,priority=77,ct_state=+est-rel-rpl,tcp,reg5=0x2 actions=output:2
-    table=82,priority=73,ct_state=+new-est,tcp,reg5=0x2,tp_dst=80 actions=ct(commit,zone=NXM_NX_REG6[0..15]),output:2,resubmit(,92)
+    table=82,priority=73,ct_state=+new-est,tcp,reg5=0x2,tp_dst=80 actions=ct(commit,zone=NXM_NX_REG6[0..15]),\
+    output:2,resubmit(,92)
     table=82,priority=50,ct_state=+inv+trk actions=resubmit(,93)
     table=82,priority=0 actions=drop
     table=91,priority=1 actions=resubmit(,94)
