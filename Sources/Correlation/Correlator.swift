@@ -8,8 +8,7 @@ import Observations
 public struct Correlator: ~Copyable, Sendable {
   /// Sightings of one frame are no further apart than this, in nanoseconds.
   public let gap: Int64
-  /// A group of ever-repeated frames is cut at its largest gap when it gets longer or larger than this.
-  public let longest: Int64
+  /// Frames that are repeated without a pause are handed on in pieces of at most this many sightings.
   public let largest: Int
 
   /// The first sightings lie in the group itself: a frame has few, and they load side by side.
@@ -51,11 +50,14 @@ public struct Correlator: ~Copyable, Sendable {
   private var slots: [Slot]
   private var mask: Int
   private var scratch: [Observation] = []
+  /// Groups that were looked at and go on: up to where they were settled then, and whether what came before was
+  /// handed on though the frames had no pause.
+  private var unfinished: [UInt32: (settled: Int64, isTorn: Bool)] = [:]
 
-  public init(gap: Int64 = 500_000_000, largest: Int = 4096) {
+  /// `largest` must hold all sightings of one frame.
+  public init(gap: Int64 = 500_000_000, largest: Int = 256) {
     self.gap = gap
-    self.largest = largest
-    longest = gap * 8
+    self.largest = max(2, largest)
     queue = Array(repeating: 0, count: 1024)
     slots = Array(repeating: Slot(), count: 4096)
     mask = 4095
@@ -130,8 +132,9 @@ public struct Correlator: ~Copyable, Sendable {
     while queueCount + count > queue.count { growQueue() }
   }
 
-  /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time.
-  public mutating func close(before watermark: Int64, _ body: ([Observation]) -> Void) {
+  /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time. The flag
+  /// tells a piece of frames that were repeated without a pause: sightings of a frame may lie in two pieces.
+  public mutating func close(before watermark: Int64, _ body: ([Observation], _ isPiece: Bool) -> Void) {
     let settled = watermark &- gap
     var budget = queueCount
     while budget > 0 {
@@ -141,12 +144,21 @@ public struct Correlator: ~Copyable, Sendable {
       guard groups[Int(index)].first <= settled else { return }
       queueHead = (queueHead + 1) & (queue.count - 1)
       queueCount -= 1
+      let known = unfinished.isEmpty ? nil : unfinished[index]
+      // What was looked at a moment ago and goes on: sorting it again for every batch would be quadratic.
+      if let known, settled < known.settled &+ gap / 4 {
+        enqueue(index)
+        continue
+      }
       collect(groups[Int(index)])
-      let kept = handOn(settled: settled, watermark: watermark, body)
+      var isTorn = known?.isTorn ?? false
+      let kept = handOn(settled: settled, isTorn: &isTorn, body)
       if kept == scratch.count {
+        if known != nil { unfinished[index] = nil }
         remove(groups[Int(index)].digest)
         freeGroups.append(index)
       } else {
+        unfinished[index] = (settled, isTorn)
         keep(from: kept, in: index)
         enqueue(index)
       }
@@ -154,7 +166,7 @@ public struct Correlator: ~Copyable, Sendable {
   }
 
   /// Hands on all that is left.
-  public mutating func finish(_ body: ([Observation]) -> Void) {
+  public mutating func finish(_ body: ([Observation], _ isPiece: Bool) -> Void) {
     close(before: .max, body)
   }
 
@@ -201,12 +213,14 @@ public struct Correlator: ~Copyable, Sendable {
     return a.frame < b.frame
   }
 
-  /// Hands on `scratch` in pieces that lie further apart than `gap`: the same bytes sent again. Returns where
-  /// the piece begins that may still grow.
-  private mutating func handOn(settled: Int64, watermark: Int64, _ body: ([Observation]) -> Void) -> Int {
+  /// Hands on `scratch` in parts that lie further apart than `gap`: the same bytes sent again. Returns where
+  /// the part begins that may still grow.
+  private func handOn(
+    settled: Int64, isTorn: inout Bool, _ body: ([Observation], _ isPiece: Bool) -> Void
+  ) -> Int {
     guard let first = scratch.first, let last = scratch.last else { return 0 }
-    if last.time <= settled, last.time &- first.time <= gap {
-      body(scratch)
+    if last.time <= settled, last.time &- first.time <= gap, scratch.count <= largest, !isTorn {
+      body(scratch, false)
       return scratch.count
     }
     var start = 0
@@ -214,30 +228,38 @@ public struct Correlator: ~Copyable, Sendable {
       let isOver = end == scratch.count
       guard isOver ? last.time <= settled : scratch[end].time &- scratch[end - 1].time > gap else { continue }
       guard scratch[end - 1].time <= settled else { break }
-      body(Array(scratch[start..<end]))
+      start = handPieces(from: start, to: end, isTorn: &isTorn, body)
+      body(Array(scratch[start..<end]), isTorn)
+      isTorn = false
       start = end
     }
-    guard start < scratch.count else { return start }
-    // A frame that is repeated without a pause never settles: cut it where the pause is longest.
-    let isLong = scratch[start].time < watermark &- longest || scratch.count - start > largest
-    guard isLong, let cut = widestGap(from: start, before: settled) else { return start }
-    body(Array(scratch[start..<cut]))
-    return cut
+    // Frames that are repeated without a pause never settle.
+    var end = start
+    while end < scratch.count, scratch[end].time <= settled { end += 1 }
+    return handPieces(from: start, to: end, isTorn: &isTorn, body)
   }
 
-  private func widestGap(from start: Int, before limit: Int64) -> Int? {
-    var best: Int?
-    var widest: Int64 = -1
-    var at = start + 1
-    while at < scratch.count, scratch[at].time <= limit {
-      let width = scratch[at].time &- scratch[at - 1].time
-      if width >= widest {
-        widest = width
-        best = at
+  /// Hands on pieces while more than `largest` are left, each cut where the pause is longest. Returns where the
+  /// rest begins.
+  private func handPieces(
+    from: Int, to end: Int, isTorn: inout Bool, _ body: ([Observation], _ isPiece: Bool) -> Void
+  ) -> Int {
+    var start = from
+    while end - start > largest {
+      var cut = start + largest
+      var widest: Int64 = -1
+      for at in (start + largest / 2)...(start + largest) {
+        let width = scratch[at].time &- scratch[at - 1].time
+        if width >= widest {
+          widest = width
+          cut = at
+        }
       }
-      at += 1
+      isTorn = true
+      body(Array(scratch[start..<cut]), true)
+      start = cut
     }
-    return best
+    return start
   }
 
   /// Puts back the rest of `scratch`, whose nodes were just freed, as what the group holds.

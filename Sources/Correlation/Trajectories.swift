@@ -76,8 +76,10 @@ public struct TrajectoryResolver: Sendable {
     passages.removeAll(keepingCapacity: true)
     tunnels.removeAll(keepingCapacity: true)
     witnesses.removeAll(keepingCapacity: true)
-    for index in group.indices { sort(group[index], Int32(truncatingIfNeeded: index)) }
-    for index in passages.indices where passages[index].direction == .unknown { settleDirection(index, group) }
+    for index in group.indices { sort(index, group) }
+    for index in passages.indices where passages[index].direction == .unknown {
+      settleDirection(index, group)
+    }
     assignCopies(group)
     assignArrivals(group)
     assignDeliveries(group)
@@ -92,7 +94,9 @@ public struct TrajectoryResolver: Sendable {
 
   // MARK: Sightings
 
-  private mutating func sort(_ seen: Observation, _ index: Int32) {
+  private mutating func sort(_ place: Int, _ group: [Observation]) {
+    let seen = group[place]
+    let index = Int32(truncatingIfNeeded: place)
     let point = topology.points[Int(seen.point)]
     if point.isTunnel {
       let far = seen.direction == .out ? seen.outerTo : seen.outerFrom
@@ -109,7 +113,9 @@ public struct TrajectoryResolver: Sendable {
     let bit = UInt16(1) << UInt16(point.rank)
     for at in passages.indices where passages[at].port == point.port {
       let passage = passages[at]
-      guard passage.ranks & bit == 0, seen.time &- passage.end < TrajectoryResolver.longestPassage else { continue }
+      guard passage.ranks & bit == 0, seen.time &- passage.end < TrajectoryResolver.longestPassage,
+        !belongsToLater(place, passage, group)
+      else { continue }
       // A second rank settles the direction; a third must agree with it.
       let ascending = point.rank > passage.lastRank
       if passage.sightings > 1, (passage.direction == .fromGuest) != ascending { continue }
@@ -141,6 +147,20 @@ public struct TrajectoryResolver: Sendable {
         basis: seen.basis, start: seen.time, end: seen.time, first: index, last: index, ranks: bit,
         lastRank: point.rank, sightings: 1, tagCount: seen.tagCount, vid: seen.vid,
         tagsKnown: seen.destination != .zero))
+  }
+
+  /// Whether a sighting comes so long after a passage that it rather begins one with the same bytes sent again,
+  /// which the passage's last point shows sooner after it. (One of a series was lost by a capture.)
+  private func belongsToLater(_ place: Int, _ passage: Passage, _ group: [Observation]) -> Bool {
+    let wait = group[place].time &- passage.end
+    guard wait > TrajectoryResolver.stampSlack else { return false }
+    var later = place + 1
+    while later < group.count, group[later].time &- group[place].time < wait {
+      let point = topology.points[Int(group[later].point)]
+      if point.port == passage.port, point.isGuestSide, point.rank == passage.lastRank { return true }
+      later += 1
+    }
+    return false
   }
 
   /// Direction of a passage that was seen at one point only: by the order against the host's tunnel point,
@@ -272,45 +292,75 @@ public struct TrajectoryResolver: Sendable {
   }
 
   private mutating func assignDeliveries(_ group: [Observation]) {
+    var left = false
     for at in passages.indices where passages[at].direction == .toGuest {
-      let delivery = passages[at]
-      let wanted = topology.vni(ofNetwork: Int(delivery.network))
-      var best: (tunnel: Int32, entry: Int32, time: Int64, matches: Bool)?
-      for candidate in tunnels.indices {
-        let arrival = tunnels[candidate]
-        guard arrival.direction == .in, arrival.host == delivery.host,
-          arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack
-        else { continue }
-        if isTaken(port: delivery.port, tunnel: Int32(truncatingIfNeeded: candidate), before: at) { continue }
-        let matches = wanted == arrival.vni
-        if let chosen = best, chosen.matches && !matches || chosen.matches == matches && chosen.time > arrival.time {
-          continue
-        }
-        best = (Int32(truncatingIfNeeded: candidate), -1, arrival.time, matches)
+      if !assignDelivery(at, group, isLawful: true) { left = true }
+    }
+    guard left else { return }
+    for at in passages.indices where passages[at].direction == .toGuest && !passages[at].laneMatches {
+      // A frame of the port's own lane that is not accounted for: the capture lost its arrival.
+      if hasUnseenSource(at, group) {
+        passages[at].laneMatches = true
+      } else {
+        _ = assignDelivery(at, group, isLawful: false)
       }
-      for candidate in passages.indices where candidate != at {
-        let entry = passages[candidate]
-        guard entry.direction == .fromGuest, entry.host == delivery.host, entry.port != delivery.port,
-          entry.start <= delivery.start &+ TrajectoryResolver.stampSlack
-        else { continue }
-        if isTaken(port: delivery.port, entry: Int32(truncatingIfNeeded: candidate), before: at) { continue }
-        let matches = entry.network >= 0 && entry.network == delivery.network
-        if let chosen = best, chosen.matches && !matches || chosen.matches == matches && chosen.time > entry.start {
-          continue
-        }
-        best = (-1, Int32(truncatingIfNeeded: candidate), entry.start, matches)
-      }
-      guard let best else { continue }
-      passages[at].fromTunnel = best.tunnel
-      passages[at].fromEntry = best.entry
-      passages[at].laneMatches = best.matches
-      if best.tunnel >= 0 { tunnels[Int(best.tunnel)].deliveries += 1 }
     }
   }
 
-  private func isTaken(port: Int32, tunnel: Int32 = -1, entry: Int32 = -1, before limit: Int) -> Bool {
-    for other in 0..<limit
-    where passages[other].direction == .toGuest && passages[other].port == port
+  /// Finds what a delivery came of, in the port's own lane or in any.
+  private mutating func assignDelivery(_ at: Int, _ group: [Observation], isLawful: Bool) -> Bool {
+    let delivery = passages[at]
+    let wanted = topology.vni(ofNetwork: Int(delivery.network))
+    if isLawful, delivery.network < 0 { return false }
+    var best: (tunnel: Int32, entry: Int32, time: Int64)?
+    for candidate in tunnels.indices {
+      let arrival = tunnels[candidate]
+      guard arrival.direction == .in, arrival.host == delivery.host,
+        arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || wanted == arrival.vni
+      else { continue }
+      if let best, best.time > arrival.time { continue }
+      if isTaken(port: delivery.port, tunnel: Int32(truncatingIfNeeded: candidate), but: at) { continue }
+      best = (Int32(truncatingIfNeeded: candidate), -1, arrival.time)
+    }
+    for candidate in passages.indices where candidate != at {
+      let entry = passages[candidate]
+      guard entry.direction == .fromGuest, entry.host == delivery.host, entry.port != delivery.port,
+        entry.start <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || entry.network == delivery.network
+      else { continue }
+      if let best, best.time > entry.start { continue }
+      if isTaken(port: delivery.port, entry: Int32(truncatingIfNeeded: candidate), but: at) { continue }
+      best = (-1, Int32(truncatingIfNeeded: candidate), entry.start)
+    }
+    guard let best else { return false }
+    passages[at].fromTunnel = best.tunnel
+    passages[at].fromEntry = best.entry
+    passages[at].laneMatches = isLawful
+    if best.tunnel >= 0 { tunnels[Int(best.tunnel)].deliveries += 1 }
+    return true
+  }
+
+  /// Whether more frames of a delivery's lane were sent towards its host than its port is known to have got.
+  private func hasUnseenSource(_ at: Int, _ group: [Observation]) -> Bool {
+    let delivery = passages[at]
+    guard delivery.network >= 0, let wanted = topology.vni(ofNetwork: Int(delivery.network)) else { return false }
+    var entered = 0
+    var known = 0
+    for passage in passages {
+      if passage.direction == .fromGuest, passage.network == delivery.network, passage.port != delivery.port {
+        entered += 1
+      }
+      if passage.direction == .toGuest, passage.port == delivery.port, passage.laneMatches { known += 1 }
+    }
+    var sent = 0
+    for tunnel in tunnels where tunnel.direction == .out && tunnel.peer == delivery.host && tunnel.vni == wanted {
+      sent += 1
+    }
+    return known < max(entered, sent)
+  }
+
+  private func isTaken(port: Int32, tunnel: Int32 = -1, entry: Int32 = -1, but own: Int) -> Bool {
+    for other in passages.indices
+    where other != own && passages[other].direction == .toGuest && passages[other].port == port
       && (tunnel >= 0 ? passages[other].fromTunnel == tunnel : passages[other].fromEntry == entry)
     {
       return true

@@ -107,7 +107,8 @@ enum Replay {
     let spare = SpareArrays()
     // A thread of its own: the caller's may belong to a pool that has no other.
     DispatchQueue(label: "lanecheck.reading").async { read(survey, portions, spare) }
-    var correlator = Correlator()
+    // A frame shows at most twice at a guest's point; a flood shows at its sender once for each peer.
+    var correlator = Correlator(largest: max(256, 8 * survey.plan.points.count))
     while true {
       var portion = portions.take()
       correlator.add(portion.observations)
@@ -115,12 +116,12 @@ enum Replay {
       spare.put(portion.observations)
       for span in portion.spans { run.setSpan(point: span.point, first: span.first, last: span.last) }
       if let watermark = portion.watermark {
-        correlator.close(before: watermark) { run.add($0) }
+        correlator.close(before: watermark) { run.add($0, isPiece: $1) }
         run.judgeWaiting()
       }
       progress?(portion.bytesRead, portion.frames)
       guard let outcomes = portion.outcomes else { continue }
-      correlator.finish { run.add($0) }
+      correlator.finish { run.add($0, isPiece: $1) }
       run.judgeWaiting()
       return outcomes
     }

@@ -43,6 +43,8 @@ struct Judge: Sendable {
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
   var answers = ClaimLedger()
+  /// The group is a piece of frames that were repeated without a pause: what it lacks may lie in another piece.
+  var isPiece = false
   private var trajectory: UInt64 = 0
   static var mostFaults: Int { 4096 }
   private let networkCount: Int
@@ -115,7 +117,7 @@ struct Judge: Sendable {
     judgeSenders(group, base)
     for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }
     if !fault {
-      countStretches(group, base)
+      if !isPiece { countStretches(group, base) }
       if crossed { counts.asExpected += UInt64(number) } else { noteUnjudged(number, group) }
     }
   }
@@ -306,7 +308,7 @@ struct Judge: Sendable {
       } else if isLive(tunnelOf: tunnel.peer, seen.time) {
         if hasEntry(on: tunnel.peer) {
           sendingMissed[Int(tunnel.peer)] += 1
-        } else {
+        } else if !isPiece {
           let key = FaultKey(
             fault: .forgedTunnelFrame, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1,
             port: tunnel.peer, observed: UInt32(ownership(of: seen.source, on: tunnel.peer, at: seen.time).rawValue),

@@ -17,7 +17,7 @@ public struct VerificationRun: Sendable {
   let installed: InstalledView
   let demands: Demands
   var judge: Judge
-  private var waiting: [(time: Int64, start: Int, count: Int)] = []
+  private var waiting: [(time: Int64, start: Int, count: Int, isPiece: Bool)] = []
   private var waitingObservations: [Observation] = []
   private var group: [Observation] = []
 
@@ -46,10 +46,11 @@ public struct VerificationRun: Sendable {
     judge.spans[point] = LiveSpan(first: first, last: last)
   }
 
-  /// Takes a group of equal frames, sorted by time; it is judged with `judgeWaiting`.
-  public mutating func add(_ group: [Observation]) {
+  /// Takes a group of equal frames, sorted by time; it is judged with `judgeWaiting`. `isPiece`: they were repeated
+  /// without a pause, and this is a part.
+  public mutating func add(_ group: [Observation], isPiece: Bool = false) {
     guard let first = group.first else { return }
-    waiting.append((first.time, waitingObservations.count, group.count))
+    waiting.append((first.time, waitingObservations.count, group.count, isPiece))
     waitingObservations.append(contentsOf: group)
   }
 
@@ -58,9 +59,10 @@ public struct VerificationRun: Sendable {
     var isSorted = true
     for index in waiting.indices.dropFirst() where waiting[index].time < waiting[index - 1].time { isSorted = false }
     if !isSorted { waiting.sort { ($0.time, $0.start) < ($1.time, $1.start) } }
-    for (_, start, count) in waiting {
+    for (_, start, count, isPiece) in waiting {
       group.removeAll(keepingCapacity: true)
       group.append(contentsOf: waitingObservations[start..<(start + count)])
+      judge.isPiece = isPiece
       judge.judge(group)
       follower?.note(group, judge.resolver)
     }

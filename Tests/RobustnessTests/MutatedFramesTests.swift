@@ -70,7 +70,7 @@ import Wire
           counts: counts, unknown: builder.unknown, anomalies: builder.anomalies, error: nil, isTruncated: false,
           snapLength: 0))
     }
-    correlator.finish { run.add($0) }
+    correlator.finish { run.add($0, isPiece: $1) }
     run.judgeWaiting()
     let report = run.finish(outcomes)
     #expect(report.framesRead == inputs)
