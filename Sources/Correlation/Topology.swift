@@ -13,12 +13,28 @@ public struct Topology: Sendable {
     public var isMirror: Bool
   }
 
+  /// What the judging of every frame asks of a port, without its names and lists.
+  public struct PortFacts: Sendable, BitwiseCopyable {
+    public var isActive: Bool
+    public var hasSubports: Bool
+    public var mac: MACAddress
+    public var macCount: Int32
+    /// -1 where unset or unknown.
+    public var installedTag: Int32
+  }
+
   public let deployment: Deployment
   public let plan: ObservationPlan
   public let points: [Point]
   /// Network of each port; -1 where unknown.
   public let portNetwork: [Int32]
   public let portHost: [Int32]
+  public let portFacts: [PortFacts]
+  /// VNI of each network; -1 where it has none.
+  public let vniOfNetwork: [Int64]
+  /// Tunnel points of each host, and guest-side points of each port.
+  public let tunnelPoints: [[Int]]
+  public let guestPoints: [[Int]]
   /// Host of each VTEP; -1 for peers that are no host here.
   public let vtepHost: [Int32]
   /// Whether a tunnel point of the host was captured; a guest-side point of the port.
@@ -39,6 +55,8 @@ public struct Topology: Sendable {
   public let deviceMACs: Set<MACAddress>
   /// Ports of each host by network: `[host][network]`.
   public let portsOn: [[Int: [Int]]]
+  private let portsOnCell: [[Int]]
+  private let networkCount: Int
 
   public init(_ deployment: Deployment, _ plan: ObservationPlan) {
     self.deployment = deployment
@@ -51,6 +69,22 @@ public struct Topology: Sendable {
     }
     portNetwork = deployment.ports.map { Int32($0.network ?? -1) }
     portHost = deployment.ports.map { Int32($0.host) }
+    portFacts = deployment.ports.map { port in
+      PortFacts(
+        isActive: port.active, hasSubports: !port.subports.isEmpty, mac: port.macs.first ?? .zero,
+        macCount: Int32(clamping: port.macs.count), installedTag: port.installedTag.map { Int32($0) } ?? -1)
+    }
+    vniOfNetwork = deployment.networks.map { $0.isOverlay ? $0.segmentationID.map { Int64($0) } ?? -1 : -1 }
+    tunnelPoints = deployment.hosts.indices.map { host in
+      plan.points.indices.filter { plan.points[$0].host == host && plan.points[$0].kind == .tunnel }
+    }
+    var guestPoints = deployment.ports.map { _ in [Int]() }
+    for (index, point) in plan.points.enumerated() where point.kind.isGuestSide {
+      if let port = point.port { guestPoints[port].append(index) }
+    }
+    self.guestPoints = guestPoints
+    let networkCount = deployment.networks.count
+    self.networkCount = networkCount
     vtepHost = plan.vteps.hosts.map { Int32($0 ?? -1) }
     var tunnels = Array(repeating: false, count: deployment.hosts.count)
     var captured = Array(repeating: false, count: deployment.ports.count)
@@ -82,6 +116,7 @@ public struct Topology: Sendable {
       return [port.installedTag, port.installedTagAfter].contains { $0 != nil && $0 != expected }
     }
     portsOn = byHost
+    portsOnCell = byHost.flatMap { ports in (0..<networkCount).map { ports[$0] ?? [] } }
     isUntagged = deployment.ports.map { port in
       guard port.subports.isEmpty, port.expectedTag(in: deployment) != nil, let name = port.bridgePort,
         let state = deployment.hosts[port.host].state
@@ -94,10 +129,22 @@ public struct Topology: Sendable {
   }
 
   /// VNI of a network; nil where it has none.
-  @inlinable
   public func vni(ofNetwork network: Int) -> UInt32? {
-    guard network >= 0, deployment.networks[network].isOverlay else { return nil }
-    return deployment.networks[network].segmentationID
+    guard network >= 0, vniOfNetwork[network] >= 0 else { return nil }
+    return UInt32(truncatingIfNeeded: vniOfNetwork[network])
+  }
+
+  /// The network whose lane a VNI is; -1 where none or more than one has it.
+  public func network(ofVNI vni: UInt32) -> Int32 { networkOfVNI[vni] ?? -1 }
+
+  /// Ports of a network on a host.
+  public func ports(on host: Int32, of network: Int32) -> [Int] { portsOnCell[Int(host) * networkCount + Int(network)] }
+
+  /// Whether a MAC is one of a port's own.
+  public func isOwn(_ mac: MACAddress, of port: Int) -> Bool {
+    let facts = portFacts[port]
+    if facts.mac == mac { return facts.macCount > 0 }
+    return facts.macCount > 1 && deployment.ports[port].macs.contains(mac)
   }
 
   public func name(ofPoint point: Int) -> String {

@@ -36,6 +36,8 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
   public var host: Int32
   public var time: Int64
   public var vni: UInt32
+  /// The network whose lane the VNI is; -1 where no or no single network has it.
+  public var network: Int32
   public var direction: Observation.Direction
   /// Host of the far end; -1 where it is no host here.
   public var peer: Int32
@@ -63,6 +65,9 @@ public struct TrajectoryResolver: Sendable {
   public private(set) var witnesses: [Int32] = []
   /// More than one frame of these bytes entered: which sighting belongs to which is a choice.
   public private(set) var isAmbiguous = false
+
+  /// The sightings of a frame are mostly in one lane.
+  private var lastLane: (vni: UInt32, network: Int32) = (0, -2)
 
   /// Sightings of one host may be stamped this much out of order, in nanoseconds.
   static var stampSlack: Int64 { 1_000_000 }
@@ -101,9 +106,11 @@ public struct TrajectoryResolver: Sendable {
     if point.isTunnel {
       let far = seen.direction == .out ? seen.outerTo : seen.outerFrom
       let peer = Int(far) < topology.vtepHost.count ? topology.vtepHost[Int(far)] : -1
+      if seen.vni != lastLane.vni || lastLane.network == -2 { lastLane = (seen.vni, topology.network(ofVNI: seen.vni)) }
       tunnels.append(
         TunnelSighting(
-          observation: index, host: point.host, time: seen.time, vni: seen.vni, direction: seen.direction, peer: peer))
+          observation: index, host: point.host, time: seen.time, vni: seen.vni, network: lastLane.network,
+          direction: seen.direction, peer: peer))
       return
     }
     guard point.isGuestSide else {

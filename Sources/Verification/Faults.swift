@@ -141,4 +141,9 @@ struct StretchRecord: Sendable {
   var passed: UInt64 = 0
   /// Evidence of the frames that vanished.
   var missed = FaultRecord()
+
+  mutating func note(_ trajectory: UInt64, _ group: [Observation], _ index: Int) {
+    missed.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
+    missed.frames.add(group[index])
+  }
 }

@@ -166,7 +166,7 @@ struct Judge: Sendable {
         noteArrivals(of: at, key, group)
         fault = true
       }
-    } else if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
+    } else if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
       let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
       record(key, trajectory, group, index, isWeak: false)
     }
@@ -182,7 +182,7 @@ struct Judge: Sendable {
     let seen = group[index]
     var wrong: [FaultKey] = []
     if let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
-      topology.deployment.ports[Int(port)].subports.isEmpty
+      !topology.portFacts[Int(port)].hasSubports
     {
       let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
       record(key, trajectory, group, index, isWeak: isWeak)
@@ -223,7 +223,9 @@ struct Judge: Sendable {
 
   /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ.
   private func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
-    if port >= 0, let tag = topology.deployment.ports[Int(port)].installedTag { return tag }
+    if port >= 0, topology.portFacts[Int(port)].installedTag >= 0 {
+      return UInt16(truncatingIfNeeded: topology.portFacts[Int(port)].installedTag)
+    }
     return topology.deployment.hosts[Int(host)].localVLANs[Int(network)]
   }
 
@@ -239,7 +241,7 @@ struct Judge: Sendable {
     let odd = oddTunnelPort[Int(sender)] || !oddTunnelPort[Int(receiver)] ? sender : receiver
     let here = tunnel.host == odd || !topology.hostHasTunnelPoint[Int(odd)]
     let key = FaultKey(
-      fault: .nonstandardTunnelPort, host: odd, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+      fault: .nonstandardTunnelPort, host: odd, network: tunnel.network,
       observed: UInt32(tunnelPortOfHost[Int(odd)] ?? seen.tunnelPort))
     if here {
       let trajectory = tunnel.entry >= 0 ? base &+ UInt64(tunnel.entry) &+ 1 : base
@@ -285,7 +287,7 @@ struct Judge: Sendable {
     if seen.outerFrom >= ObservationBuilder.unknownBase {
       // The table of unknown addresses belongs to the capture.
       let key = FaultKey(
-        fault: .unknownVTEP, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+        fault: .unknownVTEP, host: tunnel.host, network: tunnel.network,
         observed: UInt32(seen.capture) << 16 | UInt32(seen.outerFrom), detail: seen.outerSource.rawValue)
       record(key, base, group, index, isWeak: false)
       return true
@@ -310,7 +312,7 @@ struct Judge: Sendable {
           sendingMissed[Int(tunnel.peer)] += 1
         } else if !isPiece {
           let key = FaultKey(
-            fault: .forgedTunnelFrame, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1,
+            fault: .forgedTunnelFrame, host: tunnel.host, network: tunnel.network,
             port: tunnel.peer, observed: UInt32(ownership(of: seen.source, on: tunnel.peer, at: seen.time).rawValue),
             detail: seen.outerSource.rawValue)
           record(key, base, group, index, isWeak: false)
@@ -322,22 +324,22 @@ struct Judge: Sendable {
       }
     }
     if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)), tunnel.deliveries == 0,
-      let network = topology.networkOfVNI[tunnel.vni], network >= 0, hasActivePort(tunnel.host, network)
+      tunnel.network >= 0, hasActivePort(tunnel.host, tunnel.network)
     {
-      let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: network, observed: tunnel.vni)
+      let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
-    if tunnel.deliveries == 0, let network = topology.networkOfVNI[tunnel.vni], network >= 0,
-      let ports = topology.portsOn[Int(tunnel.host)][Int(network)], let port = ports.first,
-      ports.allSatisfy({ topology.hasWrongTag[$0] }), topology.portIsCaptured[port]
+    if tunnel.deliveries == 0, tunnel.network >= 0, let port = topology.ports(on: tunnel.host, of: tunnel.network).first,
+      topology.hasWrongTag[port],
+      topology.ports(on: tunnel.host, of: tunnel.network).allSatisfy({ topology.hasWrongTag[$0] }), topology.portIsCaptured[port]
     {
       // All ports of the network are on another VLAN: what arrives for it finds none.
-      let key = FaultKey(fault: .frameLost, host: tunnel.host, network: network, port: Int32(port))
+      let key = FaultKey(fault: .frameLost, host: tunnel.host, network: tunnel.network, port: Int32(port))
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
-    if topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
+    if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
       let key = FaultKey(
         fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
         viaHost: fault ? tunnel.host : -1)
@@ -347,8 +349,7 @@ struct Judge: Sendable {
   }
 
   func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
-    let ports = topology.portsOn[Int(host)][Int(network)] ?? []
-    return ports.contains { topology.deployment.ports[$0].active }
+    topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive }
   }
 
   /// What the owner of a frame's source MAC says about its coming from a host.
@@ -389,7 +390,8 @@ struct Judge: Sendable {
   private mutating func countIn() {
     for at in resolver.tunnels.indices where resolver.tunnels[at].direction == .in {
       let tunnel = resolver.tunnels[at]
-      guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
+      let network = tunnel.network
+      guard network >= 0 else { continue }
       var right = false
       var wrong = false
       for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
@@ -415,7 +417,8 @@ struct Judge: Sendable {
     }
     if found == nil {
       for tunnel in resolver.tunnels where tunnel.host != delivery.host && tunnel.direction == .out {
-        guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
+        let network = tunnel.network
+        guard network >= 0 else { continue }
         if network == delivery.network { return (network, tunnel.vni, tunnel.host) }
         if found == nil { found = (network, tunnel.vni, tunnel.host) }
       }
@@ -445,7 +448,8 @@ struct Judge: Sendable {
         }
         return fault
       }
-      guard let lane = topology.networkOfVNI[arrival.vni], lane >= 0,
+      let lane = arrival.network
+      guard lane >= 0,
         topology.vni(ofNetwork: Int(delivery.network)) != nil
       else { return fault }
       let trajectory = trajectoryNumber(of: arrival, base)
@@ -499,7 +503,7 @@ struct Judge: Sendable {
     guard topology.isUntagged[Int(delivery.port)] else { return false }
     var lane = delivery.network
     if delivery.fromTunnel >= 0 {
-      lane = topology.networkOfVNI[resolver.tunnels[Int(delivery.fromTunnel)].vni] ?? -1
+      lane = resolver.tunnels[Int(delivery.fromTunnel)].network
     } else if delivery.fromEntry >= 0 {
       lane = resolver.passages[Int(delivery.fromEntry)].network
     }
@@ -572,7 +576,7 @@ struct Judge: Sendable {
     }
     if network < 0 {
       for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.host == point.host {
-        network = topology.networkOfVNI[tunnel.vni] ?? -1
+        network = tunnel.network
       }
     }
     let vlans = topology.deployment.hosts[Int(point.host)].localVLANs
@@ -588,14 +592,14 @@ struct Judge: Sendable {
   // MARK: Stretches
 
   private func isLive(tunnelOf host: Int32, _ time: Int64) -> Bool {
-    for index in topology.points.indices where topology.points[index].isTunnel && topology.points[index].host == host {
+    for index in topology.tunnelPoints[Int(host)] {
       if spans[index].contains(time) { return true }
     }
     return false
   }
 
   private func isLive(port: Int32, _ time: Int64) -> Bool {
-    for index in topology.points.indices where topology.points[index].isGuestSide && topology.points[index].port == port {
+    for index in topology.guestPoints[Int(port)] {
       if spans[index].contains(time) { return true }
     }
     return false
@@ -614,12 +618,12 @@ struct Judge: Sendable {
         var arrived = false
         for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
         let key = StretchKey(
-          stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: topology.networkOfVNI[tunnel.vni] ?? -1)
+          stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         count(key, arrived, base, group, index)
       case .in:
-        guard let network = topology.networkOfVNI[tunnel.vni], network >= 0 else { continue }
-        guard let ports = topology.portsOn[Int(tunnel.host)][Int(network)] else { continue }
-        for port in ports where expects(port, seen) {
+        let network = tunnel.network
+        guard network >= 0, seen.tagCount == 0 else { continue }
+        for port in topology.ports(on: tunnel.host, of: network) where expects(port, seen) {
           var delivered = false
           for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
             delivered = true
@@ -657,7 +661,7 @@ struct Judge: Sendable {
       let seen = group[Int(entry.first)]
       guard entry.network >= 0, mustLeave(entry, seen) else { continue }
       for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
-        for port in topology.portsOn[host][Int(entry.network)] ?? [] where expects(port, seen) {
+        for port in topology.ports(on: Int32(host), of: entry.network) where expects(port, seen) {
           var delivered = false
           for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
             delivered = true
@@ -672,28 +676,24 @@ struct Judge: Sendable {
 
   /// Whether a frame that reached the host must show at this port: it is for its MAC, or for all.
   private func expects(_ port: Int, _ seen: Observation) -> Bool {
-    guard topology.portIsCaptured[port], isLive(port: Int32(port), seen.time), seen.tagCount == 0 else {
-      return false
-    }
+    let isForIt = seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
+    guard isForIt, topology.portIsCaptured[port], topology.portFacts[port].isActive,
+      !topology.isOwn(seen.source, of: port), seen.tagCount == 0, isLive(port: Int32(port), seen.time)
+    else { return false }
     // At a tap behind qbr, security groups drop what is not ARP.
-    if !topology.portIsCapturedAtBridge[port], seen.frameClass != .arpRequest, seen.frameClass != .arpReply {
-      return false
-    }
-    let known = topology.deployment.ports[port]
-    guard known.active, !known.macs.contains(seen.source) else { return false }
-    return seen.destination.isBroadcast || known.macs.contains(seen.destination)
+    return topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
   }
 
   /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all.
   private func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
-    let port = topology.deployment.ports[Int(entry.port)]
-    guard port.macs.contains(seen.source), seen.tagCount == 0, topology.vni(ofNetwork: Int(entry.network)) != nil,
-      !seen.destination.isReservedBridgeGroup, seen.length <= 1600
+    guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
+      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup, seen.length <= 1600
     else { return false }
     if seen.destination.isBroadcast {
-      return topology.portsOn.indices.contains {
-        $0 != Int(entry.host) && topology.portsOn[$0][Int(entry.network)] != nil
+      for host in topology.tunnelPoints.indices where host != Int(entry.host) {
+        if !topology.ports(on: Int32(host), of: entry.network).isEmpty { return true }
       }
+      return false
     }
     guard let owners = topology.portsOfMAC[seen.destination] else { return false }
     var elsewhere = false
@@ -710,9 +710,7 @@ struct Judge: Sendable {
     if passed {
       stretches[key, default: StretchRecord()].passed += 1
     } else {
-      stretches[key, default: StretchRecord()].missed.add(
-        trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
-      stretches[key]?.missed.frames.add(group[index])
+      stretches[key, default: StretchRecord()].note(trajectory, group, index)
     }
   }
 

@@ -47,6 +47,8 @@ extension Judge {
   /// A source MAC that its port may not use.
   private mutating func judgeSource(_ at: Int, _ seen: Observation, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
+    // Nearly all frames come from their port's own MAC.
+    if topology.isOwn(seen.source, of: Int(entry.port)) { return }
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
       !port.macs.contains(seen.source), !port.allowedMACs.contains(seen.source),

@@ -116,7 +116,7 @@ extension Judge {
     let owners = topology.portsOfMAC[seen.source] ?? []
     guard cameIn, !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
     let key = FaultKey(
-      fault: .tunnelReflection, host: tunnel.host, network: topology.networkOfVNI[tunnel.vni] ?? -1)
+      fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
     record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
     for other in resolver.tunnels where other.direction == .in && other.peer == tunnel.host {
       faults[key]?.frames.add(group[Int(other.observation)])
@@ -127,7 +127,7 @@ extension Judge {
   /// A guest that was not captured may forward frames.
   private func hasUncapturedPort(_ host: Int32) -> Bool {
     for port in topology.portHost.indices where topology.portHost[port] == host && !topology.portIsCaptured[port] {
-      if topology.deployment.ports[port].active { return true }
+      if topology.portFacts[port].isActive { return true }
     }
     return false
   }
@@ -146,7 +146,7 @@ extension Judge {
     // A frame that the sender merely reflected tells nothing of where its MAC lives.
     if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0 { return }
     let move = FaultKey(
-      fault: .macMoved, host: -1, network: topology.networkOfVNI[tunnel.vni] ?? -1, detail: seen.source.rawValue)
+      fault: .macMoved, host: -1, network: tunnel.network, detail: seen.source.rawValue)
     record(move, base, group, Int(tunnel.observation), isWeak: false)
     if faults[move]?.expectedVTEP == nil { faults[move]?.expectedVTEP = before }
   }
