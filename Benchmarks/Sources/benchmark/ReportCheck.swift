@@ -69,19 +69,20 @@ func differences(_ report: ReportedRun, _ expected: ExpectedReport) -> [String] 
   if report.coverage.count != expected.cells.count {
     list.append("\(report.coverage.count) cells instead of \(expected.cells.count)")
   }
-  var found = false
+  var causes: [UInt64] = []
   for finding in report.findings where finding.severity != "info" && finding.role == "cause" {
     if let fault = expected.fault, finding.rule == fault.rule, finding.host == fault.host,
       finding.network == fault.network
     {
-      found = true
-      if let text = excess(finding.count, fault.count) { list.append("\(fault.rule): \(text)") }
+      causes.append(finding.count)
     } else {
       list.append("a finding that is not true: \(finding.rule), \(finding.count) times: \(finding.message)")
     }
   }
-  if let fault = expected.fault, !found {
-    list.append("\(fault.rule) of \(fault.host) and \(fault.network) was not found as a cause")
+  if let fault = expected.fault {
+    let name = "\(fault.rule) of \(fault.host) and \(fault.network)"
+    if causes.count != 1 { list.append("\(name) is one cause, and \(causes.count) findings") }
+    if let text = excess(causes.reduce(0, +), fault.count) { list.append("\(name): \(text)") }
   }
   return list
 }
