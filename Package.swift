@@ -56,6 +56,7 @@ let package = Package(
     tests("CaptureFilesTests", ["CaptureFiles", "Wire"]),
     tests("OpenFlowTests", ["OpenFlow", "Wire"]),
     tests("DeploymentTests", ["Deployment", "CaptureFiles", "OpenFlow", "Wire"]),
+    tests("ClocksTests", ["Clocks", "Observations"]),
     tests("DatapathTests", ["Datapath", "Deployment", "OpenFlow", "Wire"]),
     tests("CorrelationTests", ["Correlation", "Observations", "Deployment", "Wire", "CaptureFiles"]),
     tests("VerificationTests", ["Verification", "Jobs", "Reporting", "Deployment", "Wire", "CaptureFiles"]),

@@ -54,8 +54,11 @@ public struct Correlator: ~Copyable, Sendable {
   /// handed on though the frames had no pause.
   private var unfinished: [UInt32: (settled: Int64, isTorn: Bool)] = [:]
 
+  /// Sightings of one frame are no further apart than this, unless told otherwise, in nanoseconds.
+  public static var sightingGap: Int64 { 500_000_000 }
+
   /// `largest` must hold all sightings of one frame.
-  public init(gap: Int64 = 500_000_000, largest: Int = 256) {
+  public init(gap: Int64 = Correlator.sightingGap, largest: Int = 256) {
     self.gap = gap
     self.largest = max(2, largest)
     queue = Array(repeating: 0, count: 1024)

@@ -1,3 +1,4 @@
+import Clocks
 import Deployment
 import Observations
 import Verification
@@ -7,11 +8,11 @@ import Wire
 public func path(
   _ options: VerifyOptions, from: String, to: String, progress: (@Sendable (Progress) -> Void)? = nil
 ) throws(JobError) -> PathReport {
-  let survey = try prepare(options)
+  let (survey, clocks) = try prepare(options)
   let a = try findPort(from, in: survey.deployment)
   let b = try findPort(to, in: survey.deployment)
   guard a != b else { throw JobError("\(from) and \(to) are the same port: \(survey.deployment.ports[a].name)") }
-  var run = VerificationRun(survey, demands: options.demands)
+  var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
   run.follower = PathFollower(a: a, b: b, in: survey.deployment)
   let report = replay(survey, &run, options, progress)
   return run.pathReport(report)

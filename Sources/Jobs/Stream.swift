@@ -50,7 +50,7 @@ struct CaptureStream: ~Copyable {
     if snapLength == 0 { snapLength = interfaces.first?.snapLength ?? 0 }
     builder.add(
       batch, interfaces: interfaces, host: source.host, direction: source.direction, to: &observations)
-    if let last = builder.counts.last { reached = max(reached, last &- builder.plan.clockOffsets[source.host]) }
+    if let end = builder.counts.end { reached = end }
   }
 
   /// Bytes of frames read so far, with their record headers.
@@ -62,7 +62,8 @@ struct CaptureStream: ~Copyable {
     batch = FrameBatch()
   }
 
-  var first: Int64? { builder.counts.first.map { $0 &- builder.plan.clockOffsets[source.host] } }
+  /// Earliest time seen, in the reference clock.
+  var first: Int64? { builder.counts.start }
 
   var outcome: CaptureOutcome {
     CaptureOutcome(

@@ -1,3 +1,4 @@
+import Clocks
 import Deployment
 import Observations
 import Verification
@@ -42,18 +43,21 @@ public struct Progress: Sendable {
 public func verify(
   _ options: VerifyOptions, progress: (@Sendable (Progress) -> Void)? = nil
 ) throws(JobError) -> Report {
-  let survey = try prepare(options)
-  var run = VerificationRun(survey, demands: options.demands)
+  let (survey, clocks) = try prepare(options)
+  var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
   return replay(survey, &run, options, progress)
 }
 
-/// Loads a bundle and surveys its captures.
-func prepare(_ options: VerifyOptions) throws(JobError) -> SurveyResult {
+/// Loads a bundle, surveys its captures, and aligns the clocks of its hosts.
+func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostClock]) {
   let deployment = try load(options)
   guard !deployment.captures.isEmpty else {
     throw JobError("\(options.paths.joined(separator: ", ")): no capture file found")
   }
-  return survey(deployment, seed: UInt64.random(in: .min ... .max))
+  var result = survey(deployment, seed: UInt64.random(in: .min ... .max))
+  let clocks = ClockAlignment.clocks(result)
+  result.plan.clocks = clocks.map(\.correction)
+  return (result, clocks)
 }
 
 func load(_ options: VerifyOptions) throws(JobError) -> Deployment {

@@ -14,8 +14,8 @@ public struct ObservationPlan: Sendable {
   /// Bytes of the network packet that go into a digest.
   public var depth = 128
   public var seed: UInt64 = 0
-  /// What to subtract from a host's clock, in nanoseconds, to be in the reference clock.
-  public var clockOffsets: [Int64] = []
+  /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
+  public var clocks: [ClockCorrection] = []
 
   public init() {}
 
@@ -44,8 +44,12 @@ public struct EncapsulationAnomaly: Sendable, BitwiseCopyable {
 /// Counts of one capture, for the report.
 public struct CaptureCounts: Sendable {
   public var frames: UInt64 = 0
+  /// In the host's own clock.
   public var first: Int64?
   public var last: Int64?
+  /// In the reference clock.
+  public var start: Int64?
+  public var end: Int64?
   /// Fewer bytes captured than on the wire.
   public var cut: UInt64 = 0
   /// Too little captured to know the frame again.
@@ -87,9 +91,12 @@ public struct ObservationBuilder: Sendable {
   }
   /// By interface number of the file; -1 where frames have no point.
   private var pointOfInterface: [Int] = []
+  /// Where in the host's clock each interface of the file is.
+  private var cursors: [ClockCursor] = []
 
   public static let unknownBase: UInt16 = 0x8000
   static let anomalyBound = 4096
+  static let cursorBound = 256
 
   public init(capture: Int, plan: ObservationPlan) {
     self.capture = capture
@@ -126,11 +133,15 @@ public struct ObservationBuilder: Sendable {
     to output: inout [Observation]
   ) {
     let bytes = batch.bytes.span
-    let offset = host < plan.clockOffsets.count ? plan.clockOffsets[host] : 0
+    let clock = host < plan.clocks.count ? plan.clocks[host] : ClockCorrection()
+    let steady = clock.pieces.first ?? ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0)
+    let isSteady = clock.jumps.isEmpty
     // Interfaces are only ever added.
     for interface in interfaces.dropFirst(linkTypes.count) { linkTypes.append(interface.linkType) }
     var first = counts.first ?? .max
     var last = counts.last ?? .min
+    var start = counts.start ?? .max
+    var end = counts.end ?? .min
     var cut: UInt64 = 0
     for record in batch.frames {
       first = min(first, record.time)
@@ -138,13 +149,25 @@ public struct ObservationBuilder: Sendable {
       if record.capturedLength < record.wireLength { cut += 1 }
       let captured = bytes.extracting(record.start..<(record.start + record.capturedLength))
       let linkType = record.interface < linkTypes.count ? linkTypes[record.interface] : 1
-      add(captured, record, linkType: linkType, time: record.time &- offset, direction: direction, to: &output)
+      let time = isSteady ? steady.toReference(record.time) : stepped(record, clock)
+      start = min(start, time)
+      end = max(end, time)
+      add(captured, record, linkType: linkType, time: time, direction: direction, to: &output)
     }
     guard !batch.frames.isEmpty else { return }
     counts.frames += UInt64(batch.frames.count)
     counts.cut += cut
     counts.first = first
     counts.last = last
+    counts.start = start
+    counts.end = end
+  }
+
+  /// The time of a frame where the clock was set. Interfaces of one file may be out of order among each other.
+  private mutating func stepped(_ record: FrameRecord, _ clock: ClockCorrection) -> Int64 {
+    let interface = min(record.interface, ObservationBuilder.cursorBound - 1)
+    while cursors.count <= interface { cursors.append(ClockCursor()) }
+    return cursors[interface].toReference(record.time, clock)
   }
 
   private mutating func add(

@@ -57,7 +57,6 @@ struct Survey {
   init(_ deployment: Deployment, seed: UInt64, limit: Int, reach: Int) {
     result.deployment = deployment
     result.plan.seed = seed
-    result.plan.clockOffsets = Array(repeating: 0, count: deployment.hosts.count)
     self.limit = limit
     self.reach = reach
   }
@@ -166,8 +165,10 @@ struct Survey {
     _ capture: Int, _ body: (borrowing FrameBatch, [CaptureInterface]) -> Void
   ) {
     guard result.errors[capture]?.kind != .unreadable, result.errors[capture]?.kind != .notACapture else { return }
-    let common = starts.compactMap { $0 }.max() ?? 0
-    let from = common &- 2_000_000_000
+    // Clocks of other hosts may be anything.
+    let host = result.deployment.captures[capture].host
+    let common = starts.indices.filter { result.deployment.captures[$0].host == host }.compactMap { starts[$0] }.max()
+    let from = clamped(common ?? .min, minus: 2_000_000_000)
     var kept = 0
     var passed = 0
     do throws(CaptureFileError) {

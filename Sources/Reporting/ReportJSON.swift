@@ -189,6 +189,15 @@ extension JSONWriter {
       json.member("offset", clock.offset)
       json.member("uncertainty", clock.uncertainty)
       json.member("grade", clock.grade)
+      json.member("driftPPB", clock.drift)
+      json.member("driftUncertaintyPPB", clock.driftUncertainty)
+      json.array("steps", clock.steps) { json, step in
+        json.object { json in
+          json.member("before", time: step.before)
+          json.member("after", time: step.after)
+          json.member("size", step.size)
+        }
+      }
     }
   }
 }

@@ -192,13 +192,27 @@ struct ReportText {
     line()
     line(style.paint("clocks", .dim))
     for clock in report.clocks {
+      guard clock.uncertainty < .max else {
+        line(style.own("  \(style.plain(clock.host)): not aligned with another (\(style.plain(clock.grade)))"))
+        continue
+      }
+      guard clock.host != clock.reference else {
+        line(style.own("  \(style.plain(clock.host)): the reference"))
+        continue
+      }
       let sign = clock.offset < 0 ? "-" : "+"
       let offset = spokenDuration(nanoseconds: Int64(clamping: clock.offset.magnitude))
       let bound = spokenDuration(nanoseconds: clock.uncertainty)
       line(
         style.own(
           "  \(style.plain(clock.host)) against \(style.plain(clock.reference)): \(sign)\(offset), "
-            + "within \(bound) either way (\(style.plain(clock.grade)))"))
+            + "within \(bound) either way (\(style.plain(clock.grade))), drift \(clock.drift) ppb"))
+      for step in clock.steps {
+        let size = spokenDuration(nanoseconds: Int64(clamping: step.size.magnitude))
+        var time = TextBuffer()
+        time.append(clock: Timestamp(nanoseconds: step.before), fraction: 3)
+        line(style.own("    set \(step.size < 0 ? "back" : "forward") by \(size) after its \(time.string)"))
+      }
     }
   }
 

@@ -191,11 +191,30 @@ public struct CaptureSummary: Sendable, Hashable {
 /// How one host's clock relates to the reference host's.
 public struct ClockSummary: Sendable, Hashable {
   public var host: String
+  /// The host itself where nothing relates it to another.
   public var reference: String
-  /// This host's clock minus the reference's, in nanoseconds, and its bound either way.
+  /// This host's clock minus the reference's, in nanoseconds, in the middle of the longest stretch in which it was
+  /// not set, and its bound either way.
   public var offset: Int64
   public var uncertainty: Int64
   public var grade: String
+  /// How fast the offset grows, in parts per billion, and its bound either way.
+  public var drift: Int64 = 0
+  public var driftUncertainty: Int64 = 0
+  public var steps: [Step] = []
+
+  /// The clock was set: own times between which, and by how much, in nanoseconds.
+  public struct Step: Sendable, Hashable {
+    public var before: Int64
+    public var after: Int64
+    public var size: Int64
+
+    public init(before: Int64, after: Int64, size: Int64) {
+      self.before = before
+      self.after = after
+      self.size = size
+    }
+  }
 
   public init(host: String, reference: String, offset: Int64, uncertainty: Int64, grade: String) {
     self.host = host

@@ -8,7 +8,7 @@ struct ReportBuilder {
   let captures: [CaptureOutcome]
 
   private var deployment: Deployment { run.survey.deployment }
-  private var judge: Judge { run.judge }
+  var judge: Judge { run.judge }
 
   func report() -> Report {
     var report = Report()
@@ -21,8 +21,9 @@ struct ReportBuilder {
       report.trajectories.otherFrames += outcome.counts.other + outcome.counts.foreignTunnels
       if let error = outcome.error, !outcome.isTruncated { report.inputErrors.append(error) }
     }
-    report.firstTime = captures.compactMap(\.counts.first).min()
-    report.lastTime = captures.compactMap(\.counts.last).max()
+    report.firstTime = captures.compactMap(\.counts.start).min()
+    report.lastTime = captures.compactMap(\.counts.end).max()
+    report.clocks = clockSummaries()
     report.notes = deployment.notes.map { note in
       note.file.isEmpty ? note.text : "\(note.file)\(note.line > 0 ? ":\(note.line)" : ""): \(note.text)"
     }
@@ -136,6 +137,7 @@ struct ReportBuilder {
         list.append(finding)
       }
       if let gap = uncovered(host) { list.append(gap) }
+      if let clock = uncertainClock(host) { list.append(clock) }
     }
     let unknown = judge.counts.unjudgedReasons["direction unknown"] ?? 0
     if unknown > 0 {

@@ -1,3 +1,4 @@
+import Clocks
 import Correlation
 import Deployment
 import Observations
@@ -14,6 +15,8 @@ public struct VerificationRun: Sendable {
   }
 
   let survey: SurveyResult
+  /// By host.
+  let clocks: [HostClock]
   let installed: InstalledView
   let demands: Demands
   var judge: Judge
@@ -21,8 +24,10 @@ public struct VerificationRun: Sendable {
   private var waitingObservations: [Observation] = []
   private var group: [Observation] = []
 
-  public init(_ survey: SurveyResult, demands: Demands) {
+  /// - Parameter clocks: of all hosts, as the survey's plan corrects them.
+  public init(_ survey: SurveyResult, clocks: [HostClock], demands: Demands) {
     self.survey = survey
+    self.clocks = clocks
     self.demands = demands
     installed = InstalledView(survey.deployment)
     let topology = Topology(survey.deployment, survey.plan)

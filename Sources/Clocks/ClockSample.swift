@@ -1,0 +1,144 @@
+import Observations
+
+/// One frame seen leaving one host and arriving at another, each in the host's own clock.
+public struct ClockSample: Sendable, Hashable, BitwiseCopyable {
+  /// Indices of the hosts.
+  public var sender: Int
+  public var receiver: Int
+  /// Nanoseconds since 1970.
+  public var sent: Int64
+  public var received: Int64
+
+  public init(sender: Int, receiver: Int, sent: Int64, received: Int64) {
+    self.sender = sender
+    self.receiver = receiver
+    self.sent = sent
+    self.received = received
+  }
+}
+
+/// How well two clocks are known against each other, best first.
+public enum ClockGrade: Int, Sendable, Comparable, CaseIterable, CustomStringConvertible {
+  /// Frames both ways bound the offset from both sides, and nearly all agree.
+  case accurate
+  /// Both ways, but a straight line fits only with some tolerance, or many samples had to be dropped.
+  case approximate
+  /// Frames one way only: the bound rests on how long a frame may take at most.
+  case oneDirection
+  /// No frame was seen on both.
+  case none
+  /// What was seen contradicts itself.
+  case failed
+
+  public static func < (a: ClockGrade, b: ClockGrade) -> Bool { a.rawValue < b.rawValue }
+
+  public var description: String {
+    switch self {
+    case .accurate: "accurate"
+    case .approximate: "approximate"
+    case .oneDirection: "one direction only"
+    case .none: "none"
+    case .failed: "failed"
+    }
+  }
+}
+
+/// A clock that was set while it was watched.
+public struct ClockStep: Sendable, Hashable {
+  /// Last own time known to lie before the step and first known to lie after it, in nanoseconds since 1970.
+  public var before: Int64
+  public var after: Int64
+  /// How far the clock jumped forward (back: negative), in nanoseconds.
+  public var size: Int64
+
+  public init(before: Int64, after: Int64, size: Int64) {
+    self.before = before
+    self.after = after
+    self.size = size
+  }
+}
+
+/// What the traffic between two hosts tells of their clocks.
+public struct PairEstimate: Sendable, Hashable {
+  /// Hosts; `first` < `second`.
+  public var first: Int
+  public var second: Int
+  public var grade: ClockGrade
+  /// Samples of both directions that were used, and those that contradicted the majority.
+  public var used = 0
+  public var rejected = 0
+  /// The even stretches, in order of time.
+  public var stretches: [Stretch] = []
+  /// Which of the two was set back, where the order of the frames tells: the host, and how often.
+  var setBack: [Int: Int] = [:]
+
+  /// The second host's clock minus the first's, as a line over the first's.
+  public struct Stretch: Sendable, Hashable {
+    /// In the first host's clock.
+    public var line: ClockPiece
+    /// The offset is within this, in nanoseconds, at any time from `line.first` to `line.last`.
+    public var uncertainty: Int64
+    /// The drift is within this, as a fraction.
+    public var rateUncertainty: Double
+    public var grade: ClockGrade
+  }
+}
+
+/// How one host's clock relates to that of the reference host.
+public struct HostClock: Sendable, Hashable {
+  public var host: Int
+  /// The host whose clock is the reference: of the whole run, or, for hosts out of reach, of those that see each
+  /// other.
+  public var reference: Int
+  /// The worst on the way to the reference host; `accurate` for that one itself.
+  public var grade: ClockGrade = .accurate
+  public var correction = ClockCorrection()
+  /// For each piece of the correction: bound of the offset either way, in nanoseconds.
+  public var bounds: [Int64] = []
+  /// For each piece: bound of the drift either way, as a fraction.
+  public var rateBounds: [Double] = []
+  public var steps: [ClockStep] = []
+
+  public init(host: Int, reference: Int) {
+    self.host = host
+    self.reference = reference
+  }
+
+  /// A time of this host in the reference clock; held within 64 bits.
+  public func toReference(_ time: Int64) -> Int64 { correction.toReference(time) }
+
+  /// This host's clock minus the reference's in the middle of the longest stretch, in nanoseconds.
+  public var offset: Int64 {
+    guard let main else { return 0 }
+    let piece = correction.pieces[main]
+    return piece.offset(at: middle(piece.first, piece.last))
+  }
+
+  /// Drift over the longest stretch, in parts per billion, and its bound either way.
+  public var drift: Int64 { main.map { clamped(correction.pieces[$0].rate * 1e9) } ?? 0 }
+  public var driftUncertainty: Int64 { main.map { clamped(rateBounds[$0] * 1e9) } ?? 0 }
+
+  /// Bound of the offset either way, in nanoseconds, over all stretches; `max` where nothing is known.
+  public var uncertainty: Int64 { grade >= .none ? .max : bounds.max() ?? 0 }
+
+  /// The same at one own time; it grows with the distance from the evidence.
+  public func uncertainty(at time: Int64) -> Int64 {
+    guard grade < .none else { return .max }
+    guard let index = bounds.indices.min(by: { distance($0, time) < distance($1, time) }) else { return 0 }
+    return clamped(bounds[index], plus: clamped(rateBounds[index] * Double(distance(index, time))))
+  }
+
+  private func distance(_ index: Int, _ time: Int64) -> Int64 {
+    let piece = correction.pieces[index]
+    return max(0, clamped(piece.first, minus: time), clamped(time, minus: piece.last))
+  }
+
+  private var main: Int? {
+    let pieces = correction.pieces
+    func length(_ index: Int) -> Int64 { clamped(pieces[index].last, minus: pieces[index].first) }
+    return pieces.indices.max { (length($0), $1) < (length($1), $0) }
+  }
+}
+
+/// The mean without overflow.
+func middle(_ a: Int64, _ b: Int64) -> Int64 { (a & b) + ((a ^ b) >> 1) }

@@ -1,0 +1,195 @@
+import Observations
+
+/// Offset and drift of all hosts' clocks against that of one of them, from frames seen on two hosts each.
+///
+/// Every pair of hosts is estimated for itself. From the reference host, the best connected one that was not set
+/// back while it was watched, the others are reached over the best pairs; bounds add up on the way. The order of the
+/// samples makes no difference.
+public func estimateClocks(hosts: Int, samples: [ClockSample]) -> [HostClock] {
+  ClockTree(hosts: hosts, pairs: estimatePairs(hosts: hosts, samples: samples)).clocks()
+}
+
+/// What the traffic tells of each pair of hosts, in the order of the pairs. Samples that name no host, or the same
+/// twice, are passed over.
+public func estimatePairs(hosts: Int, samples: [ClockSample]) -> [PairEstimate] {
+  var points: [Int: [PairPoint]] = [:]
+  for sample in samples {
+    let (sender, receiver) = (sample.sender, sample.receiver)
+    guard sender != receiver, (0..<hosts).contains(sender), (0..<hosts).contains(receiver) else { continue }
+    let isUpper = sender < receiver
+    let first = isUpper ? sample.sent : sample.received
+    let second = isUpper ? sample.received : sample.sent
+    let (gap, overflow) = second.subtractingReportingOverflow(first)
+    // Clocks three centuries apart cannot be told in 64 bits.
+    guard !overflow else { continue }
+    let pair = min(sender, receiver) * hosts + max(sender, receiver)
+    points[pair, default: []].append(PairPoint(first: first, second: second, gap: gap, isUpper: isUpper))
+  }
+  return points.keys.sorted().map { pair in
+    let estimator = PairEstimator(first: pair / hosts, second: pair % hosts)
+    var list = points[pair] ?? []
+    if list.count > PairEstimator.bound {
+      list.sort { ($0.first, $0.second) < ($1.first, $1.second) }
+      let pace = (list.count + PairEstimator.bound - 1) / PairEstimator.bound
+      list = stride(from: 0, to: list.count, by: pace).map { list[$0] }
+    }
+    return estimator.estimate(list)
+  }
+}
+
+/// Reaches every host from a reference host over the best pairs.
+struct ClockTree {
+  let hosts: Int
+  private let links: [[PairEstimate]]
+  private let setBack: [Int]
+
+  init(hosts: Int, pairs: [PairEstimate]) {
+    self.hosts = hosts
+    var links: [[PairEstimate]] = Array(repeating: [], count: hosts)
+    var setBack = Array(repeating: 0, count: hosts)
+    for pair in pairs {
+      for (host, times) in pair.setBack { setBack[host] += times }
+      guard pair.grade < .none else { continue }
+      links[pair.first].append(pair)
+      links[pair.second].append(pair)
+    }
+    self.links = links
+    self.setBack = setBack
+    failed = Set(pairs.filter { $0.grade == .failed }.flatMap { [$0.first, $0.second] })
+  }
+
+  /// Hosts of pairs whose samples contradict themselves.
+  private let failed: Set<Int>
+
+  func clocks() -> [HostClock] {
+    var clocks: [HostClock?] = Array(repeating: nil, count: hosts)
+    while let reference = reference(among: (0..<hosts).filter { clocks[$0] == nil }) {
+      // Later ones are out of reach of the first: their hosts are known only among themselves.
+      reach(from: reference, &clocks)
+    }
+    return clocks.enumerated().map { host, clock in
+      var clock = clock ?? HostClock(host: host, reference: host)
+      if links[host].isEmpty, hosts > 1 { clock.grade = failed.contains(host) ? .failed : .none }
+      return clock
+    }
+  }
+
+  /// The best connected host, of several the first.
+  private func reference(among left: [Int]) -> Int? {
+    left.min { a, b in
+      if setBack[a] != setBack[b] { return setBack[a] < setBack[b] }
+      let (x, y) = (standing(a), standing(b))
+      return x == y ? a < b : x > y
+    }
+  }
+
+  private func standing(_ host: Int) -> Int {
+    links[host].reduce(0) { sum, pair in
+      switch pair.grade {
+      case .accurate: sum + 4
+      case .approximate: sum + 2
+      default: sum + 1
+      }
+    }
+  }
+
+  /// Sets the clocks of all that can be reached, those with the best grade and bound first.
+  private func reach(from reference: Int, _ clocks: inout [HostClock?]) {
+    var candidates: [HostClock?] = Array(repeating: nil, count: hosts)
+    var next: HostClock? = HostClock(host: reference, reference: reference)
+    while let reached = next {
+      clocks[reached.host] = reached
+      candidates[reached.host] = nil
+      for pair in links[reached.host] {
+        let host = pair.first == reached.host ? pair.second : pair.first
+        guard clocks[host] == nil else { continue }
+        let clock = HostClock(host, beside: reached, pair)
+        if let known = candidates[host], (known.grade, known.uncertainty) <= (clock.grade, clock.uncertainty) {
+          continue
+        }
+        candidates[host] = clock
+      }
+      next = candidates.compactMap { $0 }.min { ($0.grade, $0.uncertainty, $0.host) < ($1.grade, $1.uncertainty, $1.host) }
+    }
+  }
+}
+
+extension HostClock {
+  /// The clock of a host whose relation to another, known one is known.
+  fileprivate init(_ host: Int, beside parent: HostClock, _ pair: PairEstimate) {
+    self.init(host: host, reference: parent.reference)
+    grade = max(parent.grade, pair.grade)
+    var pieces: [ClockPiece] = []
+    for stretch in pair.stretches {
+      let line = host == pair.second ? stretch.line.overSecond : stretch.line.ofFirst
+      // Where the other host's clock was on that stretch.
+      let (from, to) =
+        host == pair.second
+        ? (stretch.line.first, stretch.line.last)
+        : (stretch.line.ontoSecond(stretch.line.first), stretch.line.ontoSecond(stretch.line.last))
+      var (bound, rateBound) = (stretch.uncertainty, stretch.rateUncertainty)
+      if let at = parent.piece(covering: from, to) {
+        pieces.append(line.composed(with: parent.correction.pieces[at]))
+        bound = clamped(bound, plus: parent.uncertainty(at: from, to, at))
+        rateBound += parent.rateBounds[at]
+      } else {
+        pieces.append(line)
+      }
+      bounds.append(bound)
+      rateBounds.append(rateBound)
+    }
+    correction = ClockCorrection(pieces)
+    for (index, jump) in correction.jumps.enumerated() {
+      let noise = clamped(bounds[index], plus: clamped(bounds[index + 1], plus: 1_000_000))
+      guard jump.magnitude > noise.magnitude else { continue }
+      steps.append(ClockStep(before: pieces[index].last, after: pieces[index + 1].first, size: jump))
+    }
+  }
+
+  /// The piece that has most of a stretch of own time, and of several the nearest.
+  private func piece(covering from: Int64, _ to: Int64) -> Int? {
+    correction.pieces.indices.max {
+      let (a, b) = (overlap($0, from, to), overlap($1, from, to))
+      return a < b
+    }
+  }
+
+  /// How long a piece and a stretch run together; negative: the distance between them.
+  private func overlap(_ index: Int, _ from: Int64, _ to: Int64) -> Int64 {
+    let piece = correction.pieces[index]
+    return clamped(min(piece.last, to), minus: max(piece.first, from))
+  }
+
+  /// The bound over a stretch of own time on one piece.
+  private func uncertainty(at from: Int64, _ to: Int64, _ index: Int) -> Int64 {
+    let piece = correction.pieces[index]
+    let outside = max(0, clamped(piece.first, minus: from), clamped(to, minus: piece.last))
+    return clamped(bounds[index], plus: clamped(rateBounds[index] * Double(outside)))
+  }
+}
+
+extension ClockPiece {
+  // A pair's line runs over the first host's clock and tells the second's minus the first's.
+
+  /// A time of the first host's in the second's clock.
+  fileprivate func ontoSecond(_ time: Int64) -> Int64 { clamped(time, plus: offset(at: time)) }
+
+  /// The second host's clock against the first's.
+  fileprivate var overSecond: ClockPiece {
+    ClockPiece(
+      origin: ontoSecond(origin), offset: offset, rate: rate / (1 + rate), first: ontoSecond(first),
+      last: ontoSecond(last))
+  }
+
+  /// The first host's clock against the second's.
+  fileprivate var ofFirst: ClockPiece {
+    ClockPiece(origin: origin, offset: clamped(0, minus: offset), rate: -rate, first: first, last: last)
+  }
+
+  /// This clock against the reference, given how the clock that it is held against relates to it.
+  fileprivate func composed(with other: ClockPiece) -> ClockPiece {
+    ClockPiece(
+      origin: origin, offset: clamped(offset, plus: other.offset(at: toReference(origin))),
+      rate: rate + other.rate * (1 - rate), first: first, last: last)
+  }
+}

@@ -1,0 +1,57 @@
+import Clocks
+import Testing
+
+@Suite("Clocks that are set") struct StepTests {
+  @Test(arguments: [10_000_000_000, -10_000_000_000, 2_000_000_000, -2_000_000_000, 50_000_000, -50_000_000] as [Int64],
+    [0, 1])
+  func theStepIsFoundOnWhicheverHost(size: Int64, host: Int) throws {
+    for seed in UInt64(1)...4 {
+      var hosts = [SimulatedTraffic.clock(), SimulatedTraffic.clock(), SimulatedTraffic.clock()]
+      hosts[host] = SimulatedTraffic.clock(offset: 300_000_000, drift: 20_000, steps: [(at: 30, by: size)])
+      var traffic = SimulatedTraffic(hosts, seed: seed)
+      for (a, b) in [(0, 1), (0, 2), (1, 2)] { traffic.exchange(300, a, b, between: 0..<60) }
+      let clocks = estimateClocks(hosts: 3, samples: traffic.samples)
+      let stepped = clocks[host].steps + clocks.filter { $0.host != host }.flatMap(\.steps)
+      let relative = clocks.filter { $0.reference == host && $0.host != host }
+      // The host that was set is never the reference when it was set back.
+      if size < -1_000_000_000 { #expect(relative.isEmpty) }
+      #expect(!stepped.isEmpty)
+      if relative.isEmpty {
+        #expect(clocks[host].steps.count == 1)
+        let step = try #require(clocks[host].steps.first)
+        #expect(abs(step.size - size) < 1_000_000)
+        let truth = SimulatedTraffic.start + 30_300_600_000
+        #expect(step.before <= truth && step.after >= min(truth, truth + size))
+      }
+      // Away from the step every time is right; a clock that was set back shows the time around it twice.
+      for time in [2.0, 10, 15, 45, 55, 58] {
+        for clock in clocks where size > 0 || abs(time - 30) > 11 {
+          #expect(abs(traffic.error(of: clock, at: time)) <= traffic.bound(of: clock, at: time) + 1_000)
+        }
+      }
+    }
+  }
+
+  @Test func aHostSetTwiceHasThreeStretches() {
+    var traffic = SimulatedTraffic([
+      SimulatedTraffic.clock(),
+      SimulatedTraffic.clock(steps: [(at: 20, by: 5_000_000_000), (at: 40, by: 3_000_000_000)]),
+    ])
+    traffic.exchange(400, 0, 1, between: 0..<60)
+    let clocks = estimateClocks(hosts: 2, samples: traffic.samples)
+    #expect(clocks[1].steps.map { ($0.size + 500_000) / 1_000_000 } == [5000, 3000])
+    for time in [5.0, 19, 21, 30, 39, 41, 55] {
+      #expect(abs(traffic.error(of: clocks[1], at: time)) <= traffic.bound(of: clocks[1], at: time))
+    }
+  }
+
+  @Test func aLastingQueueIsNoStep() {
+    var traffic = SimulatedTraffic([SimulatedTraffic.clock(), SimulatedTraffic.clock()])
+    traffic.exchange(100, 0, 1, between: 0..<10)
+    traffic.send(100, from: 0, to: 1, between: 10..<20, delay: 80_000_000)
+    traffic.send(100, from: 1, to: 0, between: 10..<20)
+    let clock = estimateClocks(hosts: 2, samples: traffic.samples)[1]
+    #expect(clock.steps.isEmpty)
+    #expect(abs(traffic.error(of: clock, at: 15)) <= clock.uncertainty)
+  }
+}
