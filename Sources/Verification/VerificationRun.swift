@@ -25,7 +25,7 @@ public struct VerificationRun: Sendable {
   private var group: [Observation] = []
 
   /// - Parameter clocks: of all hosts, as the survey's plan corrects them.
-  public init(_ survey: SurveyResult, clocks: [HostClock], demands: Demands) {
+  public init(_ survey: SurveyResult, clocks: [HostClock] = [], demands: Demands) {
     self.survey = survey
     self.clocks = clocks
     self.demands = demands
