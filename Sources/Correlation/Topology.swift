@@ -55,6 +55,9 @@ public struct Topology: Sendable {
   public let deviceMACs: Set<MACAddress>
   /// Ports of each host by network: `[host][network]`.
   public let portsOn: [[Int: [Int]]]
+  /// Longest frame that a guest's device sends in one piece, by the MTUs of the hosts' devices; longer ones are
+  /// superframes.
+  public let longestFrame: UInt32
   private let portsOnCell: [[Int]]
   private let networkCount: Int
 
@@ -83,6 +86,11 @@ public struct Topology: Sendable {
       if let port = point.port { guestPoints[port].append(index) }
     }
     self.guestPoints = guestPoints
+    let mtus = deployment.hosts.flatMap(\.interfaces).filter { device in
+      ["tap", "qvo", "qvb", "vhu"].contains { device.name.hasPrefix($0) }
+    }.compactMap(\.mtu)
+    // Ethernet header and two tags; 1600 where no MTU is known.
+    longestFrame = UInt32(clamping: mtus.max().map { min($0, 65_535) + 22 } ?? 1600)
     let networkCount = deployment.networks.count
     self.networkCount = networkCount
     vtepHost = plan.vteps.hosts.map { Int32($0 ?? -1) }

@@ -188,7 +188,7 @@ public struct TrajectoryResolver: Sendable {
       let returned = inBefore && !outAfter
       passages[index].direction = returned ? .toGuest : .fromGuest
       passages[index].basis = outAfter || returned ? .order : .ownership
-    } else if hasEntry(beside: index) {
+    } else if hasEntry(beside: index) || owners?.contains(where: { isNeighbour($0, of: passage) }) ?? false {
       // Another guest of the host sent it: it was switched to this one.
       passages[index].direction = .toGuest
       passages[index].basis = .order
@@ -199,6 +199,11 @@ public struct TrajectoryResolver: Sendable {
       passages[index].direction = .toGuest
       passages[index].basis = .ownership
     }
+  }
+
+  /// Whether a port is another one of the same network on the same host.
+  private func isNeighbour(_ port: Int, of passage: Passage) -> Bool {
+    port != Int(passage.port) && topology.portHost[port] == passage.host && topology.portNetwork[port] == passage.network
   }
 
   /// Whether the frame came from another guest of the same host before.

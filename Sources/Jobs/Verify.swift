@@ -54,7 +54,14 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostC
   guard !deployment.captures.isEmpty else {
     throw JobError("\(options.paths.joined(separator: ", ")): no capture file found")
   }
+  // Observations number captures and points in 16 bits.
+  guard deployment.captures.count < 65_000 else {
+    throw JobError("\(deployment.captures.count) capture files are more than one run can take (65,000)")
+  }
   var result = survey(deployment, seed: UInt64.random(in: .min ... .max))
+  guard result.plan.points.count < 65_000 else {
+    throw JobError("\(result.plan.points.count) captured interfaces are more than one run can take (65,000)")
+  }
   let clocks = ClockAlignment.clocks(result)
   result.plan.clocks = clocks.map(\.correction)
   return (result, clocks)

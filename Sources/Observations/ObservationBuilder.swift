@@ -313,8 +313,8 @@ public struct ObservationBuilder: Sendable {
     guard anomalies.count < ObservationBuilder.anomalyBound else { return }
     anomalies.append(
       EncapsulationAnomaly(
-        kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(capture),
-        point: UInt16(point), outerFrom: from, outerTo: to))
+        kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture),
+        point: UInt16(truncatingIfNeeded: point), outerFrom: from, outerTo: to))
   }
 
   private mutating func notePortUnreachable() {
@@ -343,7 +343,7 @@ public struct ObservationBuilder: Sendable {
         digest: digest, time: time, source: headers.source,
         destination: headers.hasDestination ? headers.destination : .zero,
         outerSource: isTunnel && frame.outer.hasSource ? frame.outer.source : .zero,
-        frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(capture), point: UInt16(point),
+        frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture), point: UInt16(truncatingIfNeeded: point),
         vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
         tunnelPort: isTunnel ? frame.outer.destinationPort : 0,
         vid: headers.tags.count > 0 ? headers.tags[0].vid : 0, target: target(headers),

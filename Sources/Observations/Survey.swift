@@ -100,7 +100,9 @@ struct Survey {
     of capture: CaptureSource, _ interfaces: [CaptureInterface], _ index: Int
   ) -> ObservationPlan.Route {
     let named = capture.interface.map { result.deployment.role(of: $0, on: capture.host).kind }
-    if let interface = capture.interface, named != .any {
+    // A file's name that is no interface's does not overrule the names inside.
+    let namesInside = interfaces.contains { $0.name != nil && $0.name != capture.interface }
+    if let interface = capture.interface, named != .any, named != .unknown || !namesInside {
       return .point(point(capture.host, interface, capture: index))
     }
     if interfaces.contains(where: { $0.linkType == 276 }) {

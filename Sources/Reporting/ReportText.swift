@@ -130,7 +130,7 @@ struct ReportText {
     if report.inferred {
       labelled(
         "inferred",
-        "there was no state and no lanecheck.yaml: the translation below was inferred from the captures. "
+        "no source names a network: the translation was inferred from the captures. "
           + "Contradictions are reported, but not which side is right.")
     }
   }

@@ -346,8 +346,16 @@ struct FindingBuilder {
       UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: sender))]
     let strange = stations.map { !$0.contains(station) } ?? false
     let owner = Judge.Ownership(rawValue: UInt8(truncatingIfNeeded: key.observed)) ?? .unknown
-    // Without a second witness this may as well be a frame that the sender's capture lost.
+    // Without a second witness this may as well be a frame that the sender's captures lost.
     guard strange || owner == .elsewhere || owner == .notSent else { return }
+    if !strange {
+      // What chance explains: frames that both points of the sender lost, or one where only one looked.
+      let missed = Double(judge.sendingMissed[Int(sender)])
+      let all = missed + Double(judge.sendingSeen[Int(sender)])
+      let rate = all > 0 ? missed / all : 0
+      let expected = owner == .notSent ? rate * missed : missed
+      guard Double(record.count) > 10 * (expected + 0.4) else { return }
+    }
     let address = deployment.hosts[Int(sender)].vteps.first.map { "\($0)" } ?? hostName(sender)
     var draft = draft(
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: "")
@@ -442,6 +450,14 @@ struct FindingBuilder {
     var kept: [Draft] = []
     var seen: [Int32: Int] = [:]
     for draft in drafts {
+      // What one flow does to all ports of a network is one finding; what a port's tag does is that port's.
+      if let key = draft.key, key.fault == .wrongVNI, tagDrafts[key.port] == nil,
+        let same = kept.firstIndex(where: { $0.isSameLane(as: draft) && tagDrafts[$0.key?.port ?? -1] == nil })
+      {
+        kept[same].absorb(draft)
+        kept[same].finding.port = nil
+        continue
+      }
       if let key = draft.key, key.fault == .nonstandardTunnelPort {
         if let at = seen[key.host] {
           kept[at].absorb(draft)
@@ -638,6 +654,11 @@ struct FindingBuilder {
       return drafts.indices.first {
         drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].key?.host == key.viaHost
       }
+    case .macMoved:
+      // Reflected frames teach hosts wrong places.
+      return drafts.indices.first {
+        drafts[$0].key?.fault == .tunnelReflection && drafts[$0].key?.network == key.network
+      }
     case .unknownVTEP:
       // The same strange station: one box does it.
       return drafts.indices.first {
@@ -650,6 +671,13 @@ struct FindingBuilder {
 }
 
 extension FindingBuilder.Draft {
+  /// Whether both say that a host sends a network in the same wrong lane, by the same cause.
+  func isSameLane(as other: FindingBuilder.Draft) -> Bool {
+    guard let key, let its = other.key, key.fault == .wrongVNI else { return false }
+    return (key.host, key.network, key.observed) == (its.host, its.network, its.observed)
+      && finding.cause == other.finding.cause && finding.severity == other.finding.severity
+  }
+
   /// Adds the counts and frames of another finding of the same cause.
   mutating func absorb(_ other: FindingBuilder.Draft) {
     finding.count += other.finding.count

@@ -99,10 +99,11 @@ struct Judge: Sendable {
       let tunnel = resolver.tunnels[at]
       switch tunnel.direction {
       case .out:
-        crossed = true
+        // One sighting proves nothing; with its entry, or with the owner of its MAC, there is something to compare.
+        if tunnel.entry >= 0 || soleOwner(of: head.source, on: tunnel.host) != nil { crossed = true }
         if judgeCopy(at, group, base) { fault = true }
       case .in:
-        crossed = true
+        if tunnel.sent >= 0 || tunnel.entry >= 0 { crossed = true }
         if judgeArrival(at, group, base) { fault = true }
       default: break
       }
@@ -125,10 +126,12 @@ struct Judge: Sendable {
   private mutating func noteUnjudged(_ number: Int, _ group: [Observation]) {
     counts.unjudged += UInt64(number)
     let reason: String
-    if group[0].frameClass == .tcp, group[0].length > 1600 {
+    if group[0].frameClass == .tcp, group[0].length > topology.longestFrame {
       reason = "superframe: its segments were seen, not compared"
     } else if resolver.passages.contains(where: { $0.direction == .unknown }) {
       reason = "direction unknown"
+    } else if !resolver.tunnels.isEmpty, resolver.passages.isEmpty {
+      reason = "seen at one tunnel point only"
     } else if resolver.passages.isEmpty {
       reason = "seen beside the path only"
     } else {
@@ -687,7 +690,7 @@ struct Judge: Sendable {
   /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all.
   private func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
     guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
-      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup, seen.length <= 1600
+      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup, seen.length <= topology.longestFrame
     else { return false }
     if seen.destination.isBroadcast {
       for host in topology.tunnelPoints.indices where host != Int(entry.host) {

@@ -28,7 +28,16 @@ final class OpenVSwitch {
         "--remote=punix:\(directory)/db.sock", "--unixctl=\(directory)/db.ctl", "--no-chdir", "-vconsole:off",
         directory + "/conf.db",
       ], until: "db.sock")
-    _ = try run("ovs-vsctl", ["--db=unix:\(directory)/db.sock", "--no-wait", "init"])
+    // The socket's file is there a moment before anybody listens.
+    let initialise = ["--db=unix:\(directory)/db.sock", "--no-wait", "init"]
+    for attempt in 0..<50 {
+      do {
+        _ = try run("ovs-vsctl", initialise)
+        break
+      } catch where attempt < 49 {
+        usleep(100_000)
+      }
+    }
     try start(
       "ovs-vswitchd",
       [

@@ -65,7 +65,7 @@ import Verification
   func inferred() {
     let output = text(ReportFixtures.inferred)
     #expect(output.contains("  remark  whether the local VLANs are right could not be checked\n"))
-    #expect(output.contains("  inferred  there was no state and no lanecheck.yaml"))
+    #expect(output.contains("  inferred  no source names a network"))
     #expect(output.contains("\nnotes on the state\n  host1/br-tun.flows line 3: priority is no number\n"))
   }
 
