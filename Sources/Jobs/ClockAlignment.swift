@@ -6,11 +6,13 @@ import Wire
 
 /// Aligns the hosts' clocks by the frames that were seen on two of them, before the run.
 ///
-/// The captures are read once from end to end, since a clock may drift or be set at any time: of a host whose
-/// underlay was captured, the tunnel points, else the ports. What is kept is a sample chosen by digest, the same
+/// Of a host whose underlay was captured the tunnel points are read, else the ports: all of a small capture, since a
+/// clock may drift or be set at any time, and the first `reach` bytes of a large one. What is kept is a sample chosen by digest, the same
 /// frames at every point, so memory is bounded whatever their size. Frames are matched by digest alone: nothing is
 /// known yet of the clocks. Only frames that passed each point once count.
 struct ClockAlignment {
+  /// Bytes of frames read of each capture.
+  static var reach: Int { 64 << 20 }
   /// Sightings kept at most.
   static var bound: Int { 1 << 18 }
 
@@ -83,7 +85,9 @@ struct ClockAlignment {
       // What cannot be read is reported by the run itself.
       guard var reader = try? CaptureReader(path: source.path) else { continue }
       var batch = FrameBatch()
-      while (try? reader.next(into: &batch)) ?? false {
+      var read = 0
+      while read < ClockAlignment.reach, (try? reader.next(into: &batch)) ?? false {
+        for frame in batch.frames { read += frame.capturedLength }
         observations.removeAll(keepingCapacity: true)
         builder.add(
           batch, interfaces: reader.interfaces, host: source.host, direction: source.direction, to: &observations)
