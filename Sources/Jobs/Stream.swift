@@ -5,6 +5,7 @@ import Dispatch
 import Observations
 import Synchronization
 import Verification
+import Wire
 
 /// One capture being read: its frames come out as observations, batch by batch.
 struct CaptureStream: ~Copyable {
@@ -19,6 +20,8 @@ struct CaptureStream: ~Copyable {
   private(set) var reached = Int64.min
   private(set) var isOpen = true
   private(set) var snapLength: UInt32 = 0
+  /// Of the file's interfaces.
+  private var linkTypes: [UInt16] = []
 
   init(_ index: Int, _ survey: SurveyResult) {
     source = survey.deployment.captures[index]
@@ -47,6 +50,7 @@ struct CaptureStream: ~Copyable {
     }
     if let last = batch.frames.last { bytesRead &+= UInt64(last.start + last.capturedLength) }
     let interfaces = reader?.interfaces ?? []
+    if linkTypes.count != interfaces.count { linkTypes = interfaces.map(\.linkType) }
     if snapLength == 0 { snapLength = interfaces.first?.snapLength ?? 0 }
     builder.add(
       batch, interfaces: interfaces, host: source.host, direction: source.direction, to: &observations)
@@ -68,7 +72,17 @@ struct CaptureStream: ~Copyable {
   var outcome: CaptureOutcome {
     CaptureOutcome(
       counts: builder.counts, unknown: builder.unknown, anomalies: builder.anomalies,
-      error: error.map { describe($0) }, isTruncated: error?.kind == .truncated, snapLength: snapLength)
+      error: error.map { describe($0) } ?? undecoded, isTruncated: error?.kind == .truncated,
+      snapLength: snapLength)
+  }
+
+  /// Why frames of the file were passed over: nil where all interfaces are of a link type that is decoded.
+  private var undecoded: String? {
+    let types = Set(linkTypes.filter { !isDecoded(linkType: $0) }).sorted()
+    guard let first = types.first else { return nil }
+    let list = types.count == 1 ? "link type \(first)" : "link types \(types.map { "\($0)" }.joined(separator: ", "))"
+    return "\(source.name): \(list) cannot be decoded (Ethernet, 1, and Linux cooked, 113 and 276, can): "
+      + "frames of it are counted, not judged"
   }
 
   private func describe(_ error: CaptureFileError) -> String {

@@ -240,7 +240,9 @@ public struct ObservationBuilder: Sendable {
       if frame.outer.transport == .icmp, frame.outer.icmpType == 3, frame.outer.icmpCode == 3 {
         notePortUnreachable()
       }
-      counts.other += 1
+      // So short that a tunnel could not be told from other traffic.
+      let isCut = record.capturedLength < record.wireLength && frame.outer.stop.reason == .cutByCapture
+      if isCut { counts.tooShort += 1 } else { counts.other += 1 }
       return
     }
     var from = plan.vteps.index(of: frame.outer.sourceAddress)
@@ -261,6 +263,11 @@ public struct ObservationBuilder: Sendable {
       basis = .outerSource
     } else {
       (way, basis) = flow(of: record, direction: direction)
+    }
+    // What the capture cut off is not missing on the wire.
+    if frame.tunnel.hasID, !frame.hasInner, frame.inner.stop.reason == .cutByCapture {
+      counts.tooShort += 1
+      return
     }
     let anomaly: EncapsulationAnomaly.Kind? =
       if !frame.tunnel.hasID {

@@ -99,6 +99,8 @@ struct Survey {
   private mutating func route(
     of capture: CaptureSource, _ interfaces: [CaptureInterface], _ index: Int
   ) -> ObservationPlan.Route {
+    // A capture that cannot be decoded sees nothing: it must not stand for a point.
+    guard interfaces.isEmpty || interfaces.contains(where: { isDecoded(linkType: $0.linkType) }) else { return .none }
     let named = capture.interface.map { result.deployment.role(of: $0, on: capture.host).kind }
     // A file's name that is no interface's does not overrule the names inside.
     let namesInside = interfaces.contains { $0.name != nil && $0.name != capture.interface }
@@ -116,8 +118,8 @@ struct Survey {
     let names = interfaces.map(\.name)
     if names.contains(where: { $0 != nil && $0 != "any" }) {
       return .interfaces(
-        names.map { name in
-          guard let name, name != "any" else { return nil }
+        interfaces.map { interface in
+          guard let name = interface.name, name != "any", isDecoded(linkType: interface.linkType) else { return nil }
           return point(capture.host, name, capture: index)
         })
     }

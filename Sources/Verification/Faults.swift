@@ -91,6 +91,8 @@ struct FaultRecord: Sendable {
   var groupDestinations: UInt64 = 0
   /// Of `count`: those known only by the owner of the source MAC.
   var weak: UInt64 = 0
+  /// Of `count`: those whose source MAC a port of the network that got them has, too.
+  var clones: UInt64 = 0
   /// Where a MAC was proven to be, or was before.
   var expectedVTEP: UInt16?
   /// The MACs or hosts that are in dispute, or that were spoofed: a few of them.
@@ -103,12 +105,14 @@ struct FaultRecord: Sendable {
   }
 
   mutating func add(
-    trajectory: UInt64, _ observation: Observation, copies: UInt64 = 1, isWeak: Bool, group: [Observation], index: Int
+    trajectory: UInt64, _ observation: Observation, copies: UInt64 = 1, isWeak: Bool, isClone: Bool = false,
+    group: [Observation], index: Int
   ) {
     if trajectory != lastTrajectory {
       lastTrajectory = trajectory
       count += 1
-      if isWeak { weak += 1 }
+      if isWeak || isClone { weak += 1 }
+      if isClone { clones += 1 }
       if observation.destination.isGroup {
         groupDestinations += 1
       } else if destinations.count < 16 || destinations[observation.destination] != nil {
@@ -139,11 +143,29 @@ struct StretchKey: Hashable, Sendable {
 
 struct StretchRecord: Sendable {
   var passed: UInt64 = 0
-  /// Evidence of the frames that vanished.
+  /// Evidence of the frames that vanished, and how many there were of each kind.
   var missed = FaultRecord()
+  var missedKinds: [UInt16: UInt64] = [:]
 
   mutating func note(_ trajectory: UInt64, _ group: [Observation], _ index: Int) {
     missed.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
     missed.frames.add(group[index])
+    missedKinds[group[index].frameClass.kindBit, default: 0] += 1
+  }
+}
+
+extension Observation.Class {
+  /// A bit for what a capture filter would tell apart: questions and answers are one kind.
+  var kindBit: UInt16 {
+    switch self {
+    case .other: 1
+    case .arpRequest, .arpReply: 2
+    case .neighborSolicitation, .neighborAdvertisement: 4
+    case .icmpRequest, .icmpReply: 8
+    case .tcp: 16
+    case .udp: 32
+    case .fragment: 64
+    case .rarp: 128
+    }
   }
 }

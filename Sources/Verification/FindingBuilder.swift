@@ -174,6 +174,7 @@ struct FindingBuilder {
   }
 
   private mutating func addWrongVNI(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
     let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
     let vlan = localVLAN(key.host, key.network)
     let what =
@@ -206,6 +207,17 @@ struct FindingBuilder {
     drafts.append(draft)
   }
 
+  /// Frames that only tenants with the same MAC in two networks seem to have leaked, few beside those that kept to
+  /// their lane: two captures that each lost a sighting look alike.
+  private func isRareClone(_ key: FaultKey, _ record: FaultRecord) -> Bool {
+    guard record.weak == record.count, record.clones == record.count, key.network >= 0 else { return false }
+    let lawful = deployment.hosts.indices.reduce(UInt64(0)) {
+      let cell = judge.cell(Int32($1), key.network)
+      return $0 + judge.out[cell] - min(judge.out[cell], judge.outWrong[cell]) + judge.in[cell]
+    }
+    return record.count < lawful
+  }
+
   /// What rests on weak evidence only, and no state explains, is a suspicion.
   func soften(_ draft: inout Draft, _ next: String) {
     guard draft.finding.certainty == .likely else { return }
@@ -215,6 +227,7 @@ struct FindingBuilder {
   }
 
   private mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
     let expected = localVLAN(key.host, key.network)
     let vni = topology.vni(ofNetwork: Int(key.network))
     // From a mirror the tag itself is known; else the network whose port got the frame.
@@ -239,6 +252,7 @@ struct FindingBuilder {
           text: "the dumped flows map this VNI rightly: the dump is of another time, or the datapath differs")
       }
     }
+    if draft.finding.cause?.kind != .flow { soften(&draft, "capture all ports of both networks on \(hostName(key.host))") }
     drafts.append(draft)
   }
 
@@ -311,6 +325,7 @@ struct FindingBuilder {
   func tunnelBridge(_ host: Int32) -> String? { deployment.tunnels(of: Int(host)).first?.bridge }
 
   private mutating func addCrossNetworkDelivery(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
     let other = Int32(bitPattern: key.observed)
     let message =
       "\(record.count) frame\(record.count == 1 ? "" : "s") of network \(networkName(key.network)) reached "
@@ -320,6 +335,7 @@ struct FindingBuilder {
     draft.finding.port = portName(key.port)
     draft.finding.expected = [("network", .text(networkName(key.network)))]
     draft.finding.observed = [("network", .text(networkName(other)))]
+    soften(&draft, "capture all ports of both networks, where the frames came from and where they went")
     drafts.append(draft)
   }
 
@@ -354,7 +370,9 @@ struct FindingBuilder {
       let all = missed + Double(judge.sendingSeen[Int(sender)])
       let rate = all > 0 ? missed / all : 0
       let expected = owner == .notSent ? rate * missed : missed
-      guard Double(record.count) > 10 * (expected + 0.4) else { return }
+      // And those of which the sender's captures hold too little.
+      let points = topology.points.indices.filter { topology.points[$0].isTunnel && topology.points[$0].host == sender }
+      guard Double(record.count) > 10 * (expected + 0.4) + Double(tooShort(at: points)) else { return }
     }
     let address = deployment.hosts[Int(sender)].vteps.first.map { "\($0)" } ?? hostName(sender)
     var draft = draft(
@@ -383,7 +401,7 @@ struct FindingBuilder {
   }
 
   private mutating func addTunnelPort(_ key: FaultKey, _ record: FaultRecord) {
-    let usual = judge.tunnelPortOfHost.enumerated().first { !judge.oddTunnelPort[$0.offset] && $0.element != nil }?.element
+    let usual = judge.tunnelPorts.usual
     let message =
       "\(hostName(key.host)) uses UDP port \(key.observed) for its tunnels where its peers use "
       + "\(usual.map { "\($0)" } ?? "another"): neither side receives what the other sends"
@@ -504,7 +522,7 @@ struct FindingBuilder {
       }
       let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
       // A handful may be chance; where state explains it, one is enough.
-      guard record.missed.count >= 3 || tagged != nil else { continue }
+      guard provenMisses(key, record) >= 3 || tagged != nil else { continue }
       guard stretchIsCredible(key) else { continue }
       // Where the way into the host was not captured, its flows still tell why.
       let receiver = key.stretch == .betweenPorts ? key.peer : key.host
@@ -562,6 +580,28 @@ struct FindingBuilder {
     cause.line = drop?.line
     draft.finding.cause = cause
     if let drop { draft.finding.next.append(showFlows(drop)) }
+  }
+
+  /// How many of the frames that vanished the points beyond would have shown: those of a kind that they never show
+  /// a capture filter may have left out, and captures of too few bytes prove nothing.
+  private func provenMisses(_ key: StretchKey, _ record: StretchRecord) -> UInt64 {
+    let witnesses = topology.points.indices.filter { index in
+      let point = topology.points[index]
+      switch key.stretch {
+      case .intoTunnel: return point.isTunnel && point.host == key.host
+      case .underlay, .floodCopy: return point.isTunnel && point.host == key.peer
+      case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
+      }
+    }
+    let shown = witnesses.reduce(UInt16(0)) { $0 | judge.shownKinds[$1] }
+    let misses = record.missedKinds.reduce(UInt64(0)) { $1.key & shown != 0 ? $0 + $1.value : $0 }
+    return tooShort(at: witnesses) >= misses ? 0 : misses
+  }
+
+  /// Frames at some points of which too little was captured to know them.
+  private func tooShort(at points: [Int]) -> UInt64 {
+    let files = Set(points.flatMap { topology.plan.points[$0].captures })
+    return files.reduce(UInt64(0)) { $1 < captures.count ? $0 + captures[$1].counts.tooShort : $0 }
   }
 
   /// Whether the place where frames are missed shows others: then it was working and looking.

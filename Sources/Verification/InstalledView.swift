@@ -43,6 +43,8 @@ struct InstalledView: Sendable {
   /// By host; empty where there is no dump.
   private(set) var outbound: [[Outbound]]
   private(set) var inbound: [[Inbound]]
+  /// By host: VNIs of which the flows leave open where their frames go.
+  private var undecided: [Set<UInt32>]
   /// By host: VNI → whether a frame that arrives teaches the flows where its sender is. Uncertain ones are left out.
   private(set) var learning: [[UInt32: Bool]]
   /// By host: VNI → the flow that sends what arrives into tunnels again.
@@ -54,6 +56,7 @@ struct InstalledView: Sendable {
   init(_ deployment: Deployment) {
     outbound = deployment.hosts.map { _ in [] }
     inbound = deployment.hosts.map { _ in [] }
+    undecided = deployment.hosts.map { _ in [] }
     learning = deployment.hosts.map { _ in [:] }
     reflections = deployment.hosts.map { _ in [:] }
     datapaths = deployment.hosts.map { _ in [] }
@@ -108,7 +111,13 @@ struct InstalledView: Sendable {
     for unicast in table.unicast where !unicast.isUncertain {
       outbound[host] += entry(unicast.vlan, unicast.destination, isGroup: false, unicast.deliveries, unicast.drop)
     }
-    for entry in table.inbound where !entry.isUncertain {
+    for entry in table.inbound {
+      // What lies behind br-tun may be unknown (no dump of br-int): the VLAN was settled before.
+      let isSettled = !entry.crossings.isEmpty && entry.crossings.allSatisfy { $0.certainty == .certain }
+      guard !entry.isUncertain || isSettled else {
+        undecided[host].insert(UInt32(truncatingIfNeeded: entry.tunnelID))
+        continue
+      }
       inbound[host].append(
         Inbound(
           vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
@@ -203,6 +212,6 @@ struct InstalledView: Sendable {
 
   /// Whether the flows of every dump leave a VNI without a VLAN.
   func isUnmapped(host: Int, vni: UInt32) -> Bool {
-    hasFlows[host] && inbound(host: host, vni: vni)?.vlan == nil
+    hasFlows[host] && !undecided[host].contains(vni) && inbound(host: host, vni: vni)?.vlan == nil
   }
 }

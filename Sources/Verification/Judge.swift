@@ -25,16 +25,15 @@ struct Judge: Sendable {
   var inWrong: [UInt64]
   /// Frames of tunnels whose VNI no port here belongs to are counted, not judged.
   var spans: [LiveSpan]
+  /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
+  var shownKinds: [UInt16]
   /// For each host's tunnel point: arrivals whose sending was seen there, and those it missed though the
   /// sender's port had shown the frame.
   var sendingSeen: [UInt64]
   var sendingMissed: [UInt64]
   /// Outer source MACs of frames that their sender is known to have sent: `[receiver][sender]`.
   var lawfulStations: [UInt64: Set<MACAddress>] = [:]
-  /// UDP port that each host's tunnels are configured to receive on; nil where unknown.
-  let tunnelPortOfHost: [UInt16?]
-  /// Host that is to blame where two differ.
-  let oddTunnelPort: [Bool]
+  let tunnelPorts: TunnelPortPlan
   /// Host and VNI where the installed flows map the VNI to no VLAN.
   let unmapped: Set<UInt64>
   /// Host and VNI → whether the installed flows learn from what arrives.
@@ -50,7 +49,7 @@ struct Judge: Sendable {
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPortOfHost: [UInt16?], unmapped: Set<UInt64>, learning: [UInt64: Bool]) {
+  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, unmapped: Set<UInt64>, learning: [UInt64: Bool]) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -60,20 +59,12 @@ struct Judge: Sendable {
     outWrong = out
     inWrong = out
     spans = Array(repeating: LiveSpan(), count: topology.plan.points.count)
+    shownKinds = Array(repeating: 0, count: topology.plan.points.count)
     sendingSeen = Array(repeating: 0, count: topology.deployment.hosts.count)
     sendingMissed = sendingSeen
-    self.tunnelPortOfHost = tunnelPortOfHost
+    self.tunnelPorts = tunnelPorts
     self.unmapped = unmapped
     self.learning = learning
-    let usual = Judge.usualPort(tunnelPortOfHost)
-    oddTunnelPort = tunnelPortOfHost.map { $0 != nil && $0 != usual }
-  }
-
-  private static func usualPort(_ ports: [UInt16?]) -> UInt16? {
-    var votes: [UInt16: Int] = [:]
-    for port in ports { if let port { votes[port, default: 0] += 1 } }
-    // A tie goes to the port that IANA assigned to VXLAN.
-    return votes.max { ($0.value, $0.key == 4789 ? 1 : 0, $1.key) < ($1.value, $1.key == 4789 ? 1 : 0, $0.key) }?.key
   }
 
   func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }
@@ -85,6 +76,11 @@ struct Judge: Sendable {
       counts.otherFrames += UInt64(group.count)
       return
     }
+    guard !group.allSatisfy(isOtherOverlay) else {
+      counts.otherFrames += UInt64(group.count)
+      return
+    }
+    for seen in group { shownKinds[Int(seen.point)] |= seen.frameClass.kindBit }
     resolver.resolve(group)
     let entries = resolver.entryCount
     let number = max(1, entries)
@@ -176,6 +172,25 @@ struct Judge: Sendable {
     return fault
   }
 
+  /// Whether a sighting is of a VXLAN overlay that shares addresses with ours, by a port that neither end's tunnels
+  /// use: Open vSwitch sends nothing there and takes nothing from it.
+  private func isOtherOverlay(_ seen: Observation) -> Bool {
+    guard seen.tunnelPort != 0, seen.tunnelPort != tunnelPorts.usual, topology.portsOfMAC[seen.source] == nil else {
+      return false
+    }
+    let from = Int(seen.outerFrom) < topology.vtepHost.count ? topology.vtepHost[Int(seen.outerFrom)] : -1
+    let to = Int(seen.outerTo) < topology.vtepHost.count ? topology.vtepHost[Int(seen.outerTo)] : -1
+    let ends = [tunnelPorts.of(from, towards: to), tunnelPorts.of(to, towards: from)].compactMap { $0 }
+    return !ends.isEmpty && !ends.contains(seen.tunnelPort)
+  }
+
+  /// Whether a port of the network that got a frame has the same source MAC on the host where it entered, or, where
+  /// that is not known, on any: cloned tenants send the same bytes.
+  private func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
+    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1 else { return false }
+    return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
+  }
+
   /// Compares the VNI and the tags of a tunnel frame with the network of the port on `sender` that it came from.
   private mutating func judgeLane(
     of tunnel: TunnelSighting, at sender: Int32, network: Int32, port: Int32, _ trajectory: UInt64, isWeak: Bool,
@@ -188,7 +203,8 @@ struct Judge: Sendable {
       !topology.portFacts[Int(port)].hasSubports
     {
       let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
-      record(key, trajectory, group, index, isWeak: isWeak)
+      let isClone = isClone(seen.source, network: topology.networkOfVNI[tunnel.vni] ?? -1, on: sender)
+      record(key, trajectory, group, index, isWeak: isWeak, isClone: isClone)
       wrong.append(key)
     }
     guard seen.tagCount > 0 else { return wrong }
@@ -239,13 +255,13 @@ struct Judge: Sendable {
     // The port is wrong where the receiver does not listen on it.
     let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
     let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
-    guard let configured = tunnelPortOfHost[Int(receiver)], configured != seen.tunnelPort else { return false }
+    guard let configured = tunnelPorts.of(receiver, towards: sender), configured != seen.tunnelPort else { return false }
     // A frame of a sender whose own point was captured is counted there.
-    let odd = oddTunnelPort[Int(sender)] || !oddTunnelPort[Int(receiver)] ? sender : receiver
+    let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver
     let here = tunnel.host == odd || !topology.hostHasTunnelPoint[Int(odd)]
     let key = FaultKey(
       fault: .nonstandardTunnelPort, host: odd, network: tunnel.network,
-      observed: UInt32(tunnelPortOfHost[Int(odd)] ?? seen.tunnelPort))
+      observed: UInt32(odd == sender ? seen.tunnelPort : configured))
     if here {
       let trajectory = tunnel.entry >= 0 ? base &+ UInt64(tunnel.entry) &+ 1 : base
       record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
@@ -314,10 +330,12 @@ struct Judge: Sendable {
         if hasEntry(on: tunnel.peer) {
           sendingMissed[Int(tunnel.peer)] += 1
         } else if !isPiece {
+          // NICs cut and join segments: one that was never sent as such proves nothing.
+          let isWhole = seen.frameClass != .tcp && seen.frameClass != .fragment && seen.length <= 1600
+          let owner = isWhole ? ownership(of: seen.source, on: tunnel.peer, at: seen.time) : .unknown
           let key = FaultKey(
             fault: .forgedTunnelFrame, host: tunnel.host, network: tunnel.network,
-            port: tunnel.peer, observed: UInt32(ownership(of: seen.source, on: tunnel.peer, at: seen.time).rawValue),
-            detail: seen.outerSource.rawValue)
+            port: tunnel.peer, observed: UInt32(owner.rawValue), detail: seen.outerSource.rawValue)
           record(key, base, group, index, isWeak: false)
           for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
             noteFrames(of: passage, key, group)
@@ -467,7 +485,9 @@ struct Judge: Sendable {
       let root = FaultKey(fault: .wrongLocalVLAN, host: delivery.host, network: lane, observed: UInt32(bitPattern: delivery.network))
       // One arrival may reach several ports; it was mistranslated once.
       if arrival.deliveries <= 1 || isFirstDelivery(at) {
-        record(root, trajectory, group, Int(arrival.observation), isWeak: false)
+        record(
+          root, trajectory, group, Int(arrival.observation), isWeak: false,
+          isClone: isClone(group[Int(arrival.observation)].source, network: delivery.network))
       }
       let key = FaultKey(
         fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
@@ -620,6 +640,8 @@ struct Judge: Sendable {
         else { continue }
         var arrived = false
         for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
+        // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
+        if !arrived { arrived = isShownByPorts(of: tunnel.peer) }
         let key = StretchKey(
           stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         count(key, arrived, base, group, index)
@@ -644,6 +666,8 @@ struct Judge: Sendable {
       else { continue }
       var left = false
       for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
+      // Another host that shows the frame proves that it left.
+      if !left { left = isShown(beside: entry.host) }
       let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
       count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
       if !left {
@@ -655,6 +679,19 @@ struct Judge: Sendable {
       }
     }
     countFarPorts(group, base)
+  }
+
+  private func isShownByPorts(of host: Int32) -> Bool {
+    for passage in resolver.passages where passage.host == host && passage.direction == .toGuest { return true }
+    return false
+  }
+
+  private func isShown(beside host: Int32) -> Bool {
+    for tunnel in resolver.tunnels where tunnel.host != host && tunnel.direction == .in && tunnel.peer == host {
+      return true
+    }
+    for passage in resolver.passages where passage.host != host && passage.direction == .toGuest { return true }
+    return false
   }
 
   /// Frames for a port whose host's tunnel point was not captured: they must show at the port itself.
@@ -720,14 +757,14 @@ struct Judge: Sendable {
   // MARK: Records
 
   mutating func record(
-    _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool
+    _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool, isClone: Bool = false
   ) {
     var key = key
     // Bounded, whatever an attacker varies.
     if faults.count >= Judge.mostFaults, faults[key] == nil { key.detail = 0 }
     if faults.count >= Judge.mostFaults * 2, faults[key] == nil { key.observed = 0 }
     faults[key, default: FaultRecord()].add(
-      trajectory: trajectory, group[index], isWeak: isWeak, group: group, index: index)
+      trajectory: trajectory, group[index], isWeak: isWeak, isClone: isClone, group: group, index: index)
     faults[key]?.frames.add(group[index])
   }
 
@@ -735,7 +772,10 @@ struct Judge: Sendable {
     _ key: FaultKey, _ trajectory: UInt64, _ delivery: Passage, _ group: [Observation]
   ) {
     faults[key, default: FaultRecord()].add(
-      trajectory: trajectory, group[Int(delivery.last)], isWeak: false, group: group, index: Int(delivery.last))
+      trajectory: trajectory, group[Int(delivery.last)], isWeak: false,
+      isClone: key.fault == .crossNetworkDelivery
+        && isClone(group[Int(delivery.last)].source, network: delivery.network),
+      group: group, index: Int(delivery.last))
     noteFrames(of: delivery, key, group)
   }
 

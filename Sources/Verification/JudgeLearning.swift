@@ -136,7 +136,8 @@ extension Judge {
     _ tunnel: TunnelSighting, _ seen: Observation, _ base: UInt64, _ group: [Observation]
   ) {
     // What the host does not take in teaches it nothing.
-    if seen.tunnelPort != 0, let port = tunnelPortOfHost[Int(tunnel.host)], port != seen.tunnelPort { return }
+    let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer)
+    if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
     if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)) { return }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)

@@ -225,6 +225,14 @@ struct ReportBuilder {
         "no trajectory could be judged: no frame was seen at two points (capture a port's tap or qvo and the "
           + "tunnel interface of its host, or the tunnel interfaces of two hosts, over the same time)")
     }
+    for (index, outcome) in captures.enumerated() where outcome.counts.tooShort * 2 > outcome.counts.frames {
+      report.reasons.append(
+        "\(deployment.captures[index].name): of most frames too few bytes were captured to know them again (capture "
+          + "at least 128 bytes of each)")
+    }
+    if judged > 0, !report.coverage.isEmpty, report.coverage.allSatisfy({ $0.out + $0.in + $0.outWrong + $0.inWrong == 0 }) {
+      report.reasons.append("no translation between local VLAN and VNI was exercised")
+    }
     for demand in run.demands.require {
       let row = report.coverage.first { "\($0.host)/\($0.network)" == demand }
       if row == nil {

@@ -42,7 +42,7 @@ public struct VerificationRun: Sendable {
     for host in survey.deployment.hosts.indices {
       for (vni, learns) in installed.learning[host] { learning[UInt64(host) << 32 | UInt64(vni)] = learns }
     }
-    judge = Judge(topology, tunnelPortOfHost: survey.tunnelPorts(), unmapped: unmapped,
+    judge = Judge(topology, tunnelPorts: TunnelPortPlan(survey), unmapped: unmapped,
       learning: learning)
   }
 
@@ -114,23 +114,5 @@ public struct CaptureOutcome: Sendable {
     self.error = error
     self.isTruncated = isTruncated
     self.snapLength = snapLength
-  }
-}
-
-extension SurveyResult {
-  /// The UDP port that each host's VXLAN tunnels use: as configured, else as its frames show.
-  func tunnelPorts() -> [UInt16?] {
-    var ports: [UInt16?] = deployment.hosts.indices.map { host in
-      let configured = Set(deployment.tunnels(of: host).filter { $0.kind == .vxlan }.map(\.destinationPort))
-      return configured.count == 1 ? configured.first : nil
-    }
-    var sent: [Int: [UInt16: Int]] = [:]
-    for seen in sample where seen.tunnelPort != 0 && seen.direction == .out {
-      sent[plan.points[Int(seen.point)].host, default: [:]][seen.tunnelPort, default: 0] += 1
-    }
-    for (host, counts) in sent where ports[host] == nil && deployment.tunnels(of: host).isEmpty && counts.count == 1 {
-      ports[host] = counts.keys.first
-    }
-    return ports
   }
 }

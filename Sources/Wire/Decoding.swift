@@ -15,6 +15,9 @@
 // - A length field beyond the frame that carries it is `malformed`, yet what is there is decoded on.
 //   Empty length fields of TCP and UDP superframes are not a fault.
 
+/// Whether frames of a link type (LINKTYPE_ value) are decoded.
+public func isDecoded(linkType: UInt16) -> Bool { linkType == 1 || linkType == 113 || linkType == 276 }
+
 /// Decodes one captured frame.
 ///
 /// All of `frame` is set, save `inner` where no tunnel was opened. A tunnel is opened once: inside the

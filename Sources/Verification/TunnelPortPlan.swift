@@ -1,0 +1,56 @@
+import Deployment
+import Observations
+
+/// The UDP ports on which the hosts' VXLAN tunnels send and receive: as configured, else as their frames show.
+struct TunnelPortPlan: Sendable {
+  /// The port that most tunnels use.
+  let usual: UInt16?
+  /// By host and far host, where a tunnel between them is configured.
+  private var pairs: [UInt64: UInt16] = [:]
+  /// By host; nil where its tunnels differ, or nothing is known.
+  private var hosts: [UInt16?]
+
+  init(_ survey: SurveyResult) {
+    let deployment = survey.deployment
+    var votes: [UInt16: Int] = [:]
+    hosts = deployment.hosts.indices.map { host in
+      let tunnels = deployment.tunnels(of: host).filter { $0.kind == .vxlan }
+      let configured = Set(tunnels.map(\.destinationPort))
+      return configured.count == 1 ? configured.first : nil
+    }
+    for host in deployment.hosts.indices {
+      for tunnel in deployment.tunnels(of: host) where tunnel.kind == .vxlan {
+        votes[tunnel.destinationPort, default: 0] += 1
+        guard let remote = tunnel.remote else { continue }
+        let index = survey.plan.vteps.index(of: remote)
+        guard Int(index) < survey.plan.vteps.hosts.count, let peer = survey.plan.vteps.hosts[Int(index)] else { continue }
+        pairs[TunnelPortPlan.key(Int32(host), Int32(peer))] = tunnel.destinationPort
+      }
+    }
+    // Another overlay may share the addresses: what most frames use is ours.
+    var sent: [Int: [UInt16: Int]] = [:]
+    for seen in survey.sample where seen.tunnelPort != 0 && seen.direction == .out {
+      sent[survey.plan.points[Int(seen.point)].host, default: [:]][seen.tunnelPort, default: 0] += 1
+    }
+    for (host, counts) in sent where hosts[host] == nil && deployment.tunnels(of: host).isEmpty {
+      hosts[host] = TunnelPortPlan.most(counts)
+      if let port = hosts[host] { votes[port, default: 0] += 1 }
+    }
+    usual = TunnelPortPlan.most(votes)
+  }
+
+  /// A tie goes to the port that IANA assigned to VXLAN.
+  private static func most(_ votes: [UInt16: Int]) -> UInt16? {
+    votes.max { ($0.value, $0.key == 4789 ? 1 : 0, $1.key) < ($1.value, $1.key == 4789 ? 1 : 0, $0.key) }?.key
+  }
+
+  private static func key(_ host: Int32, _ peer: Int32) -> UInt64 {
+    UInt64(UInt32(bitPattern: host)) << 32 | UInt64(UInt32(bitPattern: peer))
+  }
+
+  /// The port that a host uses for its tunnel to another; nil where that is not known.
+  func of(_ host: Int32, towards peer: Int32) -> UInt16? {
+    guard host >= 0 else { return nil }
+    return pairs[TunnelPortPlan.key(host, peer)] ?? hosts[Int(host)]
+  }
+}
