@@ -16,9 +16,15 @@ struct CaptureStream: ~Copyable {
   /// Points that frames of this capture may belong to.
   let points: [Int]
   private(set) var error: CaptureFileError?
-  /// Latest time seen, in the reference clock.
+  /// Up to when its observations were handed on, in the reference clock; those that come may be `disorder` older.
   private(set) var reached = Int64.min
+  /// Whether more is to come.
   private(set) var isOpen = true
+  /// Observations that were read and not handed on, in the order of time, and the first of them.
+  private var ahead: [Observation] = []
+  private var next = 0
+  /// How far the file was read.
+  private var position = Int64.min
   private(set) var snapLength: UInt32 = 0
   /// Of the file's interfaces.
   private var linkTypes: [UInt16] = []
@@ -35,9 +41,26 @@ struct CaptureStream: ~Copyable {
     }
   }
 
-  /// Appends the observations of the next batch. Closes itself at the end of the file, and at damage.
-  mutating func read(into observations: inout [Observation]) {
+  /// Appends what comes next, up to a time, one batch at most. Captures of many frames a second and of few then
+  /// stay side by side, and what is judged comes in the order of time.
+  mutating func read(until horizon: Int64, into observations: inout [Observation]) {
     guard isOpen else { return }
+    if position <= horizon, reader != nil { readBatch() }
+    var end = next
+    if let last = ahead.last, last.time <= horizon { end = ahead.count }
+    while end < ahead.count, ahead[end].time <= horizon { end += 1 }
+    if next == 0, end == ahead.count, observations.isEmpty {
+      swap(&ahead, &observations)
+      ahead.removeAll(keepingCapacity: true)
+    } else {
+      observations.append(contentsOf: ahead[next..<end])
+      next = end
+    }
+    reached = min(position, next < ahead.count ? ahead[next].time : .max)
+    isOpen = reader != nil || next < ahead.count
+  }
+
+  private mutating func readBatch() {
     do throws(CaptureFileError) {
       guard try reader?.next(into: &batch, limit: 4096) ?? false else {
         close()
@@ -52,22 +75,31 @@ struct CaptureStream: ~Copyable {
     let interfaces = reader?.interfaces ?? []
     if linkTypes.count != interfaces.count { linkTypes = interfaces.map(\.linkType) }
     if snapLength == 0 { snapLength = interfaces.first?.snapLength ?? 0 }
-    builder.add(
-      batch, interfaces: interfaces, host: source.host, direction: source.direction, to: &observations)
-    if let end = builder.counts.end { reached = end }
+    ahead.removeFirst(next)
+    next = 0
+    let known = ahead.count
+    builder.add(batch, interfaces: interfaces, host: source.host, direction: source.direction, to: &ahead)
+    // A single wild time stamp says nothing of how far the file is.
+    position = ahead[known...].suffix(16).reduce(Int64.max) { min($0, $1.time) }
+    if position == .max { position = builder.counts.end ?? .min }
+    for index in ahead.indices.dropFirst() where ahead[index].time < ahead[index - 1].time {
+      ahead.sort { ($0.time, $0.frame) < ($1.time, $1.frame) }
+      break
+    }
   }
 
   /// Bytes of frames read so far, with their record headers.
   private(set) var bytesRead: UInt64 = 0
 
   private mutating func close() {
-    isOpen = false
+    position = .max
     reader = nil
     batch = FrameBatch()
   }
 
-  /// Earliest time seen, in the reference clock.
+  /// Earliest and latest time seen, in the reference clock.
   var first: Int64? { builder.counts.start }
+  var last: Int64? { builder.counts.end }
 
   var outcome: CaptureOutcome {
     CaptureOutcome(
@@ -111,6 +143,8 @@ private struct Portion: Sendable {
 enum Replay {
   /// How far frames of one file may be out of order, in nanoseconds.
   static var disorder: Int64 { 500_000_000 }
+  /// How far captures are read beyond the one that has come least far, in nanoseconds.
+  private static var lead: Int64 { 1_000_000_000 }
   /// How many portions are read ahead.
   private static var ahead: Int { 8 }
 
@@ -147,21 +181,26 @@ enum Replay {
     for index in survey.deployment.captures.indices { streams.append(Box(CaptureStream(index, survey))) }
     var bytesRead: UInt64 = 0
     var frames: UInt64 = 0
-    func portion(of stream: Box) -> Portion {
+    func portion(of stream: Box, until horizon: Int64) -> Portion {
       var portion = Portion()
       portion.observations = spare.take()
       let before = (stream.value.bytesRead, stream.value.builder.counts.frames)
-      stream.read(into: &portion.observations)
+      stream.read(until: horizon, into: &portion.observations)
       bytesRead &+= stream.value.bytesRead - before.0
       frames &+= stream.value.builder.counts.frames - before.1
       portion.bytesRead = bytesRead
       portion.frames = frames
       return portion
     }
-    for stream in streams { portions.give(portion(of: stream)) }
+    for stream in streams { portions.give(portion(of: stream, until: .min)) }
     var changed = spans(streams)
     while let next = furthestBehind(streams) {
-      var portion = portion(of: streams[next])
+      var horizon = Int64.max
+      for (index, stream) in streams.enumerated() where index != next && stream.value.isOpen {
+        let (time, isBeyond) = stream.value.reached.addingReportingOverflow(lead)
+        if !isBeyond { horizon = min(horizon, time) }
+      }
+      var portion = portion(of: streams[next], until: horizon)
       if !streams[next].value.isOpen { changed = spans(streams) }
       swap(&portion.spans, &changed)
       changed.removeAll()
@@ -191,7 +230,7 @@ enum Replay {
     var spans: [Int: (Int64, Int64)] = [:]
     for stream in streams {
       guard let first = stream.value.first else { continue }
-      let last = stream.value.isOpen ? Int64.max : stream.value.reached
+      let last = stream.value.isOpen ? Int64.max : stream.value.last ?? first
       for point in stream.value.points {
         let known = spans[point] ?? (.max, .min)
         spans[point] = (min(known.0, first), max(known.1, last))
@@ -206,7 +245,9 @@ enum Replay {
   final class Box {
     var value: CaptureStream
     init(_ value: consuming CaptureStream) { self.value = value }
-    func read(into observations: inout [Observation]) { value.read(into: &observations) }
+    func read(until horizon: Int64, into observations: inout [Observation]) {
+      value.read(until: horizon, into: &observations)
+    }
   }
 }
 
