@@ -20,8 +20,9 @@ public func contentDigest(
     let claimed = 40 + (Int(bytes[start + 4]) << 8 | Int(bytes[start + 5]))
     length = min(claimed, max(0, wireLength - start))
   } else if headers.network == .other || headers.network == .none {
-    // Padding cannot be told from content here: trailing zeros do not count.
-    length = min(length, available)
+    // Padding cannot be told from content here: trailing zeros do not count, nor what lies behind the depth.
+    length = min(headers.network == .none ? max(0, wireLength - start) : length, depth)
+    guard length <= available else { return nil }
     while length > 0, bytes[start + length - 1] == 0 { length -= 1 }
   }
   let used = min(length, depth)
