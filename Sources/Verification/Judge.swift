@@ -119,7 +119,7 @@ struct Judge: Sendable {
     }
   }
 
-  private mutating func noteUnjudged(_ number: Int, _ group: [Observation]) {
+  mutating func noteUnjudged(_ number: Int, _ group: [Observation]) {
     counts.unjudged += UInt64(number)
     let reason: String
     if group[0].frameClass == .tcp, group[0].length > topology.longestFrame {
@@ -138,7 +138,7 @@ struct Judge: Sendable {
 
   // MARK: Outbound
 
-  private mutating func judgeCopy(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+  mutating func judgeCopy(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let tunnel = resolver.tunnels[at]
     let index = Int(tunnel.observation)
     let seen = group[index]
@@ -174,7 +174,7 @@ struct Judge: Sendable {
 
   /// Whether a sighting is of a VXLAN overlay that shares addresses with ours, by a port that neither end's tunnels
   /// use: Open vSwitch sends nothing there and takes nothing from it.
-  private func isOtherOverlay(_ seen: Observation) -> Bool {
+  func isOtherOverlay(_ seen: Observation) -> Bool {
     guard seen.tunnelPort != 0, seen.tunnelPort != tunnelPorts.usual, topology.portsOfMAC[seen.source] == nil else {
       return false
     }
@@ -186,13 +186,13 @@ struct Judge: Sendable {
 
   /// Whether a port of the network that got a frame has the same source MAC on the host where it entered, or, where
   /// that is not known, on any: cloned tenants send the same bytes.
-  private func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
+  func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
     guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1 else { return false }
     return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
   }
 
   /// Compares the VNI and the tags of a tunnel frame with the network of the port on `sender` that it came from.
-  private mutating func judgeLane(
+  mutating func judgeLane(
     of tunnel: TunnelSighting, at sender: Int32, network: Int32, port: Int32, _ trajectory: UInt64, isWeak: Bool,
     _ group: [Observation]
   ) -> [FaultKey] {
@@ -219,14 +219,14 @@ struct Judge: Sendable {
   }
 
   /// Sightings of a wrong copy further on belong to the same fault.
-  private mutating func noteArrivals(of copy: Int, _ key: FaultKey, _ group: [Observation]) {
+  mutating func noteArrivals(of copy: Int, _ key: FaultKey, _ group: [Observation]) {
     for tunnel in resolver.tunnels where tunnel.direction == .in && Int(tunnel.sent) == copy {
       faults[key]?.frames.add(group[Int(tunnel.observation)])
     }
   }
 
   /// The one port of a host that may use this MAC.
-  private func soleOwner(of mac: MACAddress, on host: Int32) -> Int? {
+  func soleOwner(of mac: MACAddress, on host: Int32) -> Int? {
     guard let owners = topology.portsOfMAC[mac] else { return nil }
     var found: Int?
     for owner in owners where topology.portHost[owner] == host {
@@ -236,19 +236,19 @@ struct Judge: Sendable {
     return found
   }
 
-  private func isBetweenVTEPs(_ seen: Observation) -> Bool {
+  func isBetweenVTEPs(_ seen: Observation) -> Bool {
     Int(seen.outerFrom) < topology.vtepHost.count && Int(seen.outerTo) < topology.vtepHost.count
   }
 
   /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ.
-  private func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
+  func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
     if port >= 0, topology.portFacts[Int(port)].installedTag >= 0 {
       return UInt16(truncatingIfNeeded: topology.portFacts[Int(port)].installedTag)
     }
     return topology.deployment.hosts[Int(host)].localVLANs[Int(network)]
   }
 
-  private mutating func judgePort(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+  mutating func judgePort(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let tunnel = resolver.tunnels[at]
     let seen = group[Int(tunnel.observation)]
     guard seen.tunnelPort != 0, tunnel.peer >= 0 else { return false }
@@ -271,7 +271,7 @@ struct Judge: Sendable {
     return true
   }
 
-  private mutating func countOut(_ group: [Observation]) {
+  mutating func countOut(_ group: [Observation]) {
     var orphan = false
     for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
       let entry = resolver.passages[at]
@@ -297,299 +297,10 @@ struct Judge: Sendable {
     }
   }
 
-  // MARK: Inbound
-
-  private mutating func judgeArrival(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
-    let tunnel = resolver.tunnels[at]
-    let index = Int(tunnel.observation)
-    let seen = group[index]
-    if seen.outerFrom >= ObservationBuilder.unknownBase {
-      // The table of unknown addresses belongs to the capture.
-      let key = FaultKey(
-        fault: .unknownVTEP, host: tunnel.host, network: tunnel.network,
-        observed: UInt32(seen.capture) << 16 | UInt32(seen.outerFrom), detail: seen.outerSource.rawValue)
-      record(key, base, group, index, isWeak: false)
-      return true
-    }
-    var fault = judgePort(at, group, base)
-    if tunnel.sent < 0, tunnel.entry >= 0 {
-      let entry = resolver.passages[Int(tunnel.entry)]
-      let wrong =
-        entry.network < 0
-        ? []
-        : judgeLane(
-          of: tunnel, at: tunnel.peer, network: entry.network, port: entry.port,
-          trajectoryNumber(of: tunnel, base), isWeak: false, group)
-      if !wrong.isEmpty { fault = true }
-    }
-    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
-      if tunnel.sent >= 0 {
-        sendingSeen[Int(tunnel.peer)] += 1
-        noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
-      } else if isLive(tunnelOf: tunnel.peer, seen.time) {
-        if hasEntry(on: tunnel.peer) {
-          sendingMissed[Int(tunnel.peer)] += 1
-        } else if !isPiece {
-          // NICs cut and join segments: one that was never sent as such proves nothing.
-          let isWhole = seen.frameClass != .tcp && seen.frameClass != .fragment && seen.length <= 1600
-          let owner = isWhole ? ownership(of: seen.source, on: tunnel.peer, at: seen.time) : .unknown
-          let key = FaultKey(
-            fault: .forgedTunnelFrame, host: tunnel.host, network: tunnel.network,
-            port: tunnel.peer, observed: UInt32(owner.rawValue), detail: seen.outerSource.rawValue)
-          record(key, base, group, index, isWeak: false)
-          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
-            noteFrames(of: passage, key, group)
-          }
-          fault = true
-        }
-      }
-    }
-    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)), tunnel.deliveries == 0,
-      tunnel.network >= 0, hasActivePort(tunnel.host, tunnel.network)
-    {
-      let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)
-      record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
-      fault = true
-    }
-    if tunnel.deliveries == 0, tunnel.network >= 0, let port = topology.ports(on: tunnel.host, of: tunnel.network).first,
-      topology.hasWrongTag[port],
-      topology.ports(on: tunnel.host, of: tunnel.network).allSatisfy({ topology.hasWrongTag[$0] }), topology.portIsCaptured[port]
-    {
-      // All ports of the network are on another VLAN: what arrives for it finds none.
-      let key = FaultKey(fault: .frameLost, host: tunnel.host, network: tunnel.network, port: Int32(port))
-      record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
-      fault = true
-    }
-    if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
-      let key = FaultKey(
-        fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
-        viaHost: fault ? tunnel.host : -1)
-      record(key, base, group, index, isWeak: false)
-    }
-    return fault
-  }
-
-  func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
-    topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive }
-  }
-
-  /// What the owner of a frame's source MAC says about its coming from a host.
-  enum Ownership: UInt8, Sendable {
-    /// Nobody known has this MAC.
-    case unknown
-    /// It lives on that host, and no point there was captured.
-    case plausible
-    /// It lives on that host, whose port was captured and did not show the frame.
-    case notSent
-    /// It lives elsewhere.
-    case elsewhere
-  }
-
-  private func ownership(of mac: MACAddress, on host: Int32, at time: Int64) -> Ownership {
-    guard let owners = topology.portsOfMAC[mac], !owners.isEmpty else { return .unknown }
-    var here = false
-    for owner in owners where topology.portHost[owner] == host {
-      here = true
-      if topology.portIsCaptured[owner], isLive(port: Int32(owner), time) { return .notSent }
-    }
-    return here ? .plausible : .elsewhere
-  }
-
-  private func hasEntry(on host: Int32) -> Bool {
-    for passage in resolver.passages where passage.direction == .fromGuest && passage.host == host { return true }
-    return false
-  }
-
-  private mutating func noteStation(receiver: Int32, sender: Int32, _ mac: MACAddress) {
-    let key = UInt64(UInt32(bitPattern: receiver)) << 32 | UInt64(UInt32(bitPattern: sender))
-    if let known = lawfulStations[key] {
-      guard known.count < 16, !known.contains(mac) else { return }
-    }
-    lawfulStations[key, default: []].insert(mac)
-  }
-
-  private mutating func countIn() {
-    for at in resolver.tunnels.indices where resolver.tunnels[at].direction == .in {
-      let tunnel = resolver.tunnels[at]
-      let network = tunnel.network
-      guard network >= 0 else { continue }
-      var right = false
-      var wrong = false
-      for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == at {
-        if passage.laneMatches { right = true } else { wrong = true }
-      }
-      if right { `in`[cell(tunnel.host, network)] += 1 }
-      if wrong { inWrong[cell(tunnel.host, network)] += 1 }
-    }
-    // Deliveries on hosts whose tunnel was not captured, by the entry elsewhere.
-    for passage in resolver.passages
-    where passage.direction == .toGuest && passage.network >= 0 && passage.fromTunnel < 0 && passage.fromEntry < 0 {
-      guard !topology.hostHasTunnelPoint[Int(passage.host)], let origin = origin(of: passage) else { continue }
-      if origin.network == passage.network { `in`[cell(passage.host, passage.network)] += 1 }
-    }
-  }
-
-  /// The network in which a frame entered, for a delivery whose way was not captured.
-  private func origin(of delivery: Passage) -> (network: Int32, vni: UInt32?, host: Int32)? {
-    var found: (network: Int32, vni: UInt32?, host: Int32)?
-    for entry in resolver.passages where entry.direction == .fromGuest && entry.network >= 0 {
-      if entry.network == delivery.network { return (entry.network, nil, entry.host) }
-      if found == nil { found = (entry.network, nil, entry.host) }
-    }
-    if found == nil {
-      for tunnel in resolver.tunnels where tunnel.host != delivery.host && tunnel.direction == .out {
-        let network = tunnel.network
-        guard network >= 0 else { continue }
-        if network == delivery.network { return (network, tunnel.vni, tunnel.host) }
-        if found == nil { found = (network, tunnel.vni, tunnel.host) }
-      }
-    }
-    return found
-  }
-
-  private mutating func judgeDelivery(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
-    let delivery = resolver.passages[at]
-    guard delivery.basis != .none else { return false }
-    var fault = false
-    if judgeUntagged(delivery, group, base) { return true }
-    if delivery.fromTunnel >= 0 {
-      let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
-      if judgeTags(delivery, group, base) { fault = true }
-      guard delivery.network >= 0, !delivery.laneMatches else {
-        // The lane is the port's; was it the sender's as well?
-        if let wrong = senderFault(of: arrival), wrong.network != delivery.network {
-          let key = FaultKey(
-            fault: .crossNetworkDelivery, host: delivery.host, network: wrong.network, port: delivery.port,
-            observed: UInt32(bitPattern: delivery.network), via: .wrongVNI, viaHost: wrong.host)
-          recordDelivery(key, wrong.trajectory(base), delivery, group)
-          let root = FaultKey(
-            fault: .wrongVNI, host: wrong.host, network: wrong.network, port: wrong.port, observed: arrival.vni)
-          noteFrames(of: delivery, root, group)
-          return true
-        }
-        return fault
-      }
-      let lane = arrival.network
-      guard lane >= 0,
-        topology.vni(ofNetwork: Int(delivery.network)) != nil
-      else { return fault }
-      let trajectory = trajectoryNumber(of: arrival, base)
-      // A port whose tag is not its network's gets what that tag stands for: the flow is right.
-      if topology.hasWrongTag[Int(delivery.port)] {
-        let key = FaultKey(
-          fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
-          observed: UInt32(bitPattern: delivery.network))
-        recordDelivery(key, trajectory, delivery, group)
-        return true
-      }
-      let root = FaultKey(fault: .wrongLocalVLAN, host: delivery.host, network: lane, observed: UInt32(bitPattern: delivery.network))
-      // One arrival may reach several ports; it was mistranslated once.
-      if arrival.deliveries <= 1 || isFirstDelivery(at) {
-        record(
-          root, trajectory, group, Int(arrival.observation), isWeak: false,
-          isClone: isClone(group[Int(arrival.observation)].source, network: delivery.network))
-      }
-      let key = FaultKey(
-        fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
-        observed: UInt32(bitPattern: delivery.network), via: .wrongLocalVLAN, viaHost: delivery.host)
-      recordDelivery(key, trajectory, delivery, group)
-      noteFrames(of: delivery, root, group)
-      return true
-    }
-    if delivery.fromEntry >= 0 {
-      let entry = resolver.passages[Int(delivery.fromEntry)]
-      guard delivery.network >= 0, entry.network >= 0, !delivery.laneMatches else { return fault }
-      let key = FaultKey(
-        fault: .crossNetworkDelivery, host: delivery.host, network: entry.network, port: delivery.port,
-        observed: UInt32(bitPattern: delivery.network), detail: UInt64(UInt32(bitPattern: entry.port)))
-      recordDelivery(key, base &+ UInt64(delivery.fromEntry) &+ 1, delivery, group)
-      return true
-    }
-    guard delivery.network >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil,
-      let origin = origin(of: delivery), origin.network != delivery.network, delivery.basis != .ownership
-    else { return fault }
-    // The way between is not known: the sender's own copies tell which side it was.
-    var senderWrong = false
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.vni == topology.vni(ofNetwork: Int(delivery.network)) {
-      senderWrong = true
-    }
-    let key = FaultKey(
-      fault: .crossNetworkDelivery, host: delivery.host, network: origin.network, port: delivery.port,
-      observed: UInt32(bitPattern: delivery.network), via: senderWrong ? .wrongVNI : nil,
-      viaHost: senderWrong ? origin.host : -1)
-    recordDelivery(key, base, delivery, group)
-    return true
-  }
-
-  /// A port without a tag is a trunk: it gets every network's frames, with their tags.
-  private mutating func judgeUntagged(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
-    guard topology.isUntagged[Int(delivery.port)] else { return false }
-    var lane = delivery.network
-    if delivery.fromTunnel >= 0 {
-      lane = resolver.tunnels[Int(delivery.fromTunnel)].network
-    } else if delivery.fromEntry >= 0 {
-      lane = resolver.passages[Int(delivery.fromEntry)].network
-    }
-    guard lane >= 0, lane != delivery.network else { return false }
-    let key = FaultKey(fault: .untaggedPort, host: delivery.host, network: delivery.network, port: delivery.port)
-    recordDelivery(key, base &+ UInt64(bitPattern: Int64(delivery.first)) &+ 1, delivery, group)
-    faults[key]?.note(rival: UInt64(UInt32(bitPattern: lane)))
-    return true
-  }
-
-  private func isFirstDelivery(_ at: Int) -> Bool {
-    for other in 0..<at where resolver.passages[other].direction == .toGuest {
-      if resolver.passages[other].fromTunnel == resolver.passages[at].fromTunnel,
-        !resolver.passages[other].laneMatches
-      {
-        return false
-      }
-    }
-    return true
-  }
-
-  private struct SenderFault {
-    var network: Int32
-    var host: Int32
-    var port: Int32
-    var entry: Int32
-    func trajectory(_ base: UInt64) -> UInt64 { base &+ UInt64(entry) &+ 1 }
-  }
-
-  /// The sender's network, where the arrival's copy left in another lane.
-  private func senderFault(of arrival: TunnelSighting) -> SenderFault? {
-    guard arrival.entry >= 0 else { return nil }
-    let entry = resolver.passages[Int(arrival.entry)]
-    guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)), vni != arrival.vni else {
-      return nil
-    }
-    return SenderFault(network: entry.network, host: entry.host, port: entry.port, entry: arrival.entry)
-  }
-
-  private func trajectoryNumber(of arrival: TunnelSighting, _ base: UInt64) -> UInt64 {
-    arrival.entry >= 0 ? base &+ UInt64(arrival.entry) &+ 1 : base
-  }
-
-  /// A frame that gained a tag on its way to the guest.
-  private mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
-    guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 else { return false }
-    let port = topology.deployment.ports[Int(delivery.port)]
-    guard port.subports.isEmpty, port.vlanMode == nil || port.vlanMode == "access" else { return false }
-    let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
-    var before = Int(group[Int(arrival.observation)].tagCount)
-    if arrival.entry >= 0 { before = max(before, Int(resolver.passages[Int(arrival.entry)].tagCount)) }
-    guard Int(delivery.tagCount) > before else { return false }
-    let key = FaultKey(
-      fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
-      observed: UInt32(delivery.vid))
-    recordDelivery(key, trajectoryNumber(of: arrival, base), delivery, group)
-    return true
-  }
-
   // MARK: Mirrors
 
   /// The tag that a mirror shows is the local VLAN of the frame's network on that host.
-  private mutating func judgeWitness(_ index: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+  mutating func judgeWitness(_ index: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[index]
     let point = topology.points[Int(seen.point)]
     guard point.isMirror, seen.tagCount > 0, seen.vid != 0 else { return false }
@@ -612,148 +323,6 @@ struct Judge: Sendable {
     return true
   }
 
-  // MARK: Stretches
-
-  private func isLive(tunnelOf host: Int32, _ time: Int64) -> Bool {
-    for index in topology.tunnelPoints[Int(host)] {
-      if spans[index].contains(time) { return true }
-    }
-    return false
-  }
-
-  private func isLive(port: Int32, _ time: Int64) -> Bool {
-    for index in topology.guestPoints[Int(port)] {
-      if spans[index].contains(time) { return true }
-    }
-    return false
-  }
-
-  /// Counts where frames pass and where they vanish. A single missing sighting proves nothing; whole classes do.
-  private mutating func countStretches(_ group: [Observation], _ base: UInt64) {
-    for at in resolver.tunnels.indices {
-      let tunnel = resolver.tunnels[at]
-      let index = Int(tunnel.observation)
-      let seen = group[index]
-      switch tunnel.direction {
-      case .out:
-        guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, seen.time)
-        else { continue }
-        var arrived = false
-        for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
-        // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
-        if !arrived { arrived = isShownByPorts(of: tunnel.peer) }
-        let key = StretchKey(
-          stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
-        count(key, arrived, base, group, index)
-      case .in:
-        let network = tunnel.network
-        guard network >= 0, seen.tagCount == 0 else { continue }
-        for port in topology.ports(on: tunnel.host, of: network) where expects(port, seen) {
-          var delivered = false
-          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
-            delivered = true
-          }
-          let key = StretchKey(stretch: .toPort, host: tunnel.host, network: network, port: Int32(port))
-          count(key, delivered, base, group, index)
-        }
-      default: break
-      }
-    }
-    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
-      let entry = resolver.passages[at]
-      guard entry.network >= 0, topology.hostHasTunnelPoint[Int(entry.host)],
-        isLive(tunnelOf: entry.host, entry.start), mustLeave(entry, group[Int(entry.first)])
-      else { continue }
-      var left = false
-      for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
-      // Another host that shows the frame proves that it left.
-      if !left { left = isShown(beside: entry.host) }
-      let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
-      count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
-      if !left {
-        for seen in group where topology.points[Int(seen.point)].port == entry.port && seen.time <= entry.end {
-          if seen.frame != group[Int(entry.first)].frame || seen.capture != group[Int(entry.first)].capture {
-            stretches[key]?.missed.frames.add(seen)
-          }
-        }
-      }
-    }
-    countFarPorts(group, base)
-  }
-
-  private func isShownByPorts(of host: Int32) -> Bool {
-    for passage in resolver.passages where passage.host == host && passage.direction == .toGuest { return true }
-    return false
-  }
-
-  private func isShown(beside host: Int32) -> Bool {
-    for tunnel in resolver.tunnels where tunnel.host != host && tunnel.direction == .in && tunnel.peer == host {
-      return true
-    }
-    for passage in resolver.passages where passage.host != host && passage.direction == .toGuest { return true }
-    return false
-  }
-
-  /// Frames for a port whose host's tunnel point was not captured: they must show at the port itself.
-  private mutating func countFarPorts(_ group: [Observation], _ base: UInt64) {
-    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
-      let entry = resolver.passages[at]
-      let seen = group[Int(entry.first)]
-      guard entry.network >= 0, mustLeave(entry, seen) else { continue }
-      for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
-        for port in topology.ports(on: Int32(host), of: entry.network) where expects(port, seen) {
-          var delivered = false
-          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
-            delivered = true
-          }
-          let key = StretchKey(
-            stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
-          count(key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first))
-        }
-      }
-    }
-  }
-
-  /// Whether a frame that reached the host must show at this port: it is for its MAC, or for all.
-  private func expects(_ port: Int, _ seen: Observation) -> Bool {
-    let isForIt = seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
-    guard isForIt, topology.portIsCaptured[port], topology.portFacts[port].isActive,
-      !topology.isOwn(seen.source, of: port), seen.tagCount == 0, isLive(port: Int32(port), seen.time)
-    else { return false }
-    // At a tap behind qbr, security groups drop what is not ARP.
-    return topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
-  }
-
-  /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all.
-  private func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
-    guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
-      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup, seen.length <= topology.longestFrame
-    else { return false }
-    if seen.destination.isBroadcast {
-      for host in topology.tunnelPoints.indices where host != Int(entry.host) {
-        if !topology.ports(on: Int32(host), of: entry.network).isEmpty { return true }
-      }
-      return false
-    }
-    guard let owners = topology.portsOfMAC[seen.destination] else { return false }
-    var elsewhere = false
-    for owner in owners where topology.portNetwork[owner] == entry.network {
-      if topology.portHost[owner] == entry.host { return false }
-      elsewhere = true
-    }
-    return elsewhere
-  }
-
-  mutating func count(
-    _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int
-  ) {
-    if passed {
-      stretches[key, default: StretchRecord()].passed += 1
-    } else {
-      stretches[key, default: StretchRecord()].note(trajectory, group, index)
-    }
-  }
-
   // MARK: Records
 
   mutating func record(
@@ -768,7 +337,7 @@ struct Judge: Sendable {
     faults[key]?.frames.add(group[index])
   }
 
-  private mutating func recordDelivery(
+  mutating func recordDelivery(
     _ key: FaultKey, _ trajectory: UInt64, _ delivery: Passage, _ group: [Observation]
   ) {
     faults[key, default: FaultRecord()].add(
@@ -780,7 +349,7 @@ struct Judge: Sendable {
   }
 
   /// Adds a passage's sightings to the frames of a fault.
-  private mutating func noteFrames(of passage: Passage, _ key: FaultKey, _ group: [Observation]) {
+  mutating func noteFrames(of passage: Passage, _ key: FaultKey, _ group: [Observation]) {
     for index in Int(passage.first)...max(Int(passage.first), Int(passage.last)) {
       let seen = group[index]
       if topology.points[Int(seen.point)].port == passage.port { faults[key]?.frames.add(seen) }

@@ -1,0 +1,46 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings about ports whose tag is not the VLAN of their network.
+extension FindingBuilder {
+  mutating func addTagMismatches() {
+    for (index, port) in deployment.ports.enumerated() where topology.hasWrongTag[index] {
+      guard let expected = port.expectedTag(in: deployment) else { continue }
+      let wrong = [port.installedTag, port.installedTagAfter].compactMap { $0 }.first { $0 != expected } ?? 0
+      let host = Int32(port.host)
+      let network = Int32(port.network ?? -1)
+      let owner = deployment.hosts[port.host].localVLANs.first { $0.value == wrong }?.key
+      let dead = wrong == 4095 ? ", the dead VLAN" : owner.map { ", that of network \(deployment.networks[$0].name)" } ?? ""
+      let name = port.bridgePort ?? port.name
+      let message =
+        "port \(name)\(port.name == name ? "" : " of \(port.name)") on \(hostName(host)) has tag \(wrong)\(dead); "
+        + "its network \(networkName(network)) is VLAN \(expected) there"
+      var draft = draft(
+        nil, FaultRecord(), rule: wrong == 4095 ? "dead-vlan" : "port-tag-mismatch",
+        severity: wrong == 4095 ? .warning : .error, host: host, network: network, message: message)
+      draft.finding.port = port.name
+      draft.finding.expected = [("tag", .number(Int64(expected)))]
+      draft.finding.observed = [("tag", .number(Int64(wrong)))]
+      draft.finding.cause = Cause(
+        kind: .portTag, host: hostName(host), bridge: deployment.bridge(ofPort: name, on: port.host),
+        text: "Port \(name): tag \(wrong), agent's record \(expected)")
+      draft.finding.next.append("on \(hostName(host)): ovs-vsctl get port \(name) tag other_config")
+      drafts.append(draft)
+      tagDrafts[Int32(index)] = drafts.count - 1
+    }
+  }
+
+  /// Frames that found no port, because the port's tag is another VLAN's.
+  mutating func addLostAtTag(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(record.count) frame\(record.count == 1 ? "" : "s") of \(networkName(key.network)) reached "
+      + "\(hostName(key.host)) and no port there: \(portName(key.port)) is on another VLAN"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.port = portName(key.port)
+    draft.parent = tagDrafts[key.port]
+    drafts.append(draft)
+  }
+}

@@ -1,0 +1,173 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings of the translation family, and what was delivered in consequence.
+extension FindingBuilder {
+  mutating func addWrongVNI(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
+    let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
+    let vlan = localVLAN(key.host, key.network)
+    let what =
+      record.groupDestinations == record.count
+      ? "broadcast and multicast" : record.groupDestinations == 0 ? "unicast" : "frames"
+    let vlanText = vlan.map { " (VLAN \($0))" } ?? ""
+    let message =
+      "\(hostName(key.host)) sends \(what) of \(networkName(key.network))\(vlanText) on \(vniText(key.observed)), "
+      + "\(laneText(key.observed)); \(networkName(key.network))'s is \(vniText(vni))"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.expected = [("vni", .number(Int64(vni)))]
+    draft.finding.observed = [("vni", .number(Int64(key.observed)))]
+    draft.finding.port = portName(key.port)
+    let tag = deployment.ports[Int(key.port)].installedTag ?? vlan
+    if let tag {
+      let destination: MACAddress? =
+        record.groupDestinations > 0 ? .broadcast : record.destinations.keys.sorted().first
+      if let flow = installed.flow(host: Int(key.host), vlan: tag, destination: destination, vni: key.observed) {
+        draft.finding.cause = flowCause(flow)
+        draft.finding.next.append(showFlows(flow))
+        draft.finding.certainty = .proven
+      } else if installed.hasFlows[Int(key.host)] {
+        draft.finding.cause = Cause(
+          kind: .datapath, host: hostName(key.host),
+          text: "no dumped flow sends VLAN \(tag) on this VNI: the dump is of another time, or the datapath differs")
+      }
+    }
+    soften(&draft, "capture the sending port (tap or qvo) to see where these frames entered")
+    drafts.append(draft)
+  }
+
+  /// Frames that only tenants with the same MAC in two networks seem to have leaked, few beside those that kept to
+  /// their lane: two captures that each lost a sighting look alike.
+  func isRareClone(_ key: FaultKey, _ record: FaultRecord) -> Bool {
+    guard record.weak == record.count, record.clones == record.count, key.network >= 0 else { return false }
+    let lawful = deployment.hosts.indices.reduce(UInt64(0)) {
+      let cell = judge.cell(Int32($1), key.network)
+      return $0 + judge.out[cell] - min(judge.out[cell], judge.outWrong[cell]) + judge.in[cell]
+    }
+    return record.count < lawful
+  }
+
+  /// What rests on weak evidence only, and no state explains, is a suspicion.
+  func soften(_ draft: inout Draft, _ next: String) {
+    guard draft.finding.certainty == .likely else { return }
+    draft.finding.severity = .warning
+    draft.finding.certainty = .suspected
+    draft.finding.next.append(next)
+  }
+
+  mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
+    let expected = localVLAN(key.host, key.network)
+    let vni = topology.vni(ofNetwork: Int(key.network))
+    // From a mirror the tag itself is known; else the network whose port got the frame.
+    let observed = key.detail == 1 ? UInt16(truncatingIfNeeded: key.observed) : localVLAN(key.host, Int32(bitPattern: key.observed))
+    let where_ = observed.map { "VLAN \($0)" } ?? "another VLAN"
+    let other = key.detail == 1 ? "" : ", that of network \(networkName(Int32(bitPattern: key.observed)))"
+    let right = expected.map { "; its VLAN there is \($0)" } ?? ""
+    let message =
+      "\(hostName(key.host)) puts frames of \(networkName(key.network))"
+      + "\(vni.map { " (\(vniText($0)))" } ?? "") on \(where_)\(other)\(right)"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    if let expected { draft.finding.expected = [("localVLAN", .number(Int64(expected)))] }
+    if let observed { draft.finding.observed = [("localVLAN", .number(Int64(observed)))] }
+    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni) {
+      if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
+        draft.finding.cause = flowCause(flow)
+        draft.finding.next.append(showFlows(flow))
+      } else if inbound.vlan != nil {
+        draft.finding.cause = Cause(
+          kind: .datapath, host: hostName(key.host),
+          text: "the dumped flows map this VNI rightly: the dump is of another time, or the datapath differs")
+      }
+    }
+    if draft.finding.cause?.kind != .flow { soften(&draft, "capture all ports of both networks on \(hostName(key.host))") }
+    drafts.append(draft)
+  }
+
+  mutating func addVLANNotStripped(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(hostName(key.host)) sends frames of \(networkName(key.network)) into the tunnel with its local "
+      + "VLAN \(key.observed) still on them; hosts beyond it will not deliver them"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.expected = [("innerVLAN", .text("none"))]
+    draft.finding.observed = [("innerVLAN", .number(Int64(key.observed)))]
+    if let flow = installed.unstripping(host: Int(key.host), vlan: UInt16(truncatingIfNeeded: key.observed)) {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+      draft.finding.certainty = .proven
+    }
+    soften(&draft, "collect ovs-vsctl show and the flows of br-tun, and capture the sending port")
+    drafts.append(draft)
+  }
+
+  mutating func addUnexpectedTag(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(hostName(key.host)) hands frames to \(portName(key.port)) with VLAN tag \(key.observed), which they did not "
+      + "have where they entered"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.port = portName(key.port)
+    draft.finding.observed = [("vlan", .number(Int64(key.observed)))]
+    let name = deployment.ports[Int(key.port)].bridgePort ?? portName(key.port)
+    draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl --columns=tag,trunks,vlan_mode list port \(name)")
+    drafts.append(draft)
+  }
+
+  mutating func addUnknownVNI(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "tunnel frames between known VTEPs carry \(vniText(key.observed)), which no known network has; seen at "
+      + "\(pointName(record.point) ?? hostName(key.host))"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: deployment.complete ? .error : .info, host: key.host, network: -1,
+      message: message)
+    draft.finding.observed = [("vni", .number(Int64(key.observed)))]
+    drafts.append(draft)
+  }
+
+  mutating func addUnmappedVNI(_ key: FaultKey, _ record: FaultRecord) {
+    let message =
+      "\(hostName(key.host)) drops what it receives for \(networkName(key.network)): no flow maps "
+      + "\(vniText(key.observed)) to a VLAN, though the host has ports of the network"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    if let vlan = localVLAN(key.host, key.network) {
+      draft.finding.expected = [("localVLAN", .number(Int64(vlan)))]
+    }
+    draft.finding.observed = [("localVLAN", .text("none"))]
+    let drop = installed.inbound(host: Int(key.host), vni: key.observed)?.flow
+    var cause = Cause(
+      kind: .missingFlow, host: hostName(key.host), bridge: drop?.bridge ?? tunnelBridge(key.host), table: drop?.table,
+      text: "missing: tun_id=0x\(String(key.observed, radix: 16))"
+        + "\(localVLAN(key.host, key.network).map { " → VLAN \($0)" } ?? "")"
+        + "\(drop.map { "; dropped by: \($0.text)" } ?? "")")
+    cause.file = drop?.file
+    cause.line = drop?.line
+    draft.finding.cause = cause
+    draft.finding.next.append(
+      "on \(hostName(key.host)): ovs-ofctl dump-flows \(cause.bridge ?? "br-tun") | grep tun_id; "
+        + "a restart of neutron-openvswitch-agent reinstalls the flows")
+    drafts.append(draft)
+  }
+
+  func tunnelBridge(_ host: Int32) -> String? { deployment.tunnels(of: Int(host)).first?.bridge }
+
+  mutating func addCrossNetworkDelivery(_ key: FaultKey, _ record: FaultRecord) {
+    guard !isRareClone(key, record) else { return }
+    let other = Int32(bitPattern: key.observed)
+    let message =
+      "\(record.count) frame\(record.count == 1 ? "" : "s") of network \(networkName(key.network)) reached "
+      + "\(portName(key.port)) on \(hostName(key.host)), a port of network \(networkName(other))"
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+    draft.finding.port = portName(key.port)
+    draft.finding.expected = [("network", .text(networkName(key.network)))]
+    draft.finding.observed = [("network", .text(networkName(other)))]
+    soften(&draft, "capture all ports of both networks, where the frames came from and where they went")
+    drafts.append(draft)
+  }
+}
