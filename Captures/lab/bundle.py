@@ -1,0 +1,133 @@
+"""One bundle being recorded: captures, state before and after, truth.json, expect.yaml."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+
+import expectation
+import state
+import switch
+import truth
+from captures import Capture, CaptureRun
+from traffic import Traffic
+
+
+class Bundle:
+    """What a scenario records, and what it says about it."""
+
+    def __init__(self, lab, scenario):
+        self.lab = lab
+        self.scenario = scenario
+        self.directory = lab.scratch / "bundle"
+        self.directory.mkdir()
+        self.captures = []
+        self.traffic = Traffic(lab.traffic)
+        self.spelling = lab.random.choice(["13", "13", "both", "14"])
+        self.tables = ("bridge", "open_vswitch")
+        self.with_state, self.with_after = True, True
+        self.evidence = []
+        self.fault = None
+        self.told = []
+        self.started = self.ended = None
+        self.expected = expectation.Expectation(scenario.name)
+        self.version = switch.version()
+        self.measured = {"affected_frame_numbers": {}}
+        self.manifest = None
+
+    # What to capture
+
+    def capture(self, host, interface, kind, **options):
+        capture = Capture(host, interface, kind, **options)
+        self.captures.append(capture)
+        return capture
+
+    def capture_guests(self, *guests, points=("tap", "qvo"), **options):
+        for guest in guests:
+            for point in points:
+                interface = getattr(guest, point) or (guest.tap if point == "qvo" else None)
+                if interface and not any(c.host is guest.host and c.interface == interface for c in self.captures):
+                    self.capture(guest.host, interface, "tap" if interface == guest.tap else point, **options)
+
+    def capture_underlay(self, *hosts, **options):
+        for host in hosts or self.lab.hosts:
+            for nic in host.nics:
+                self.capture(host, nic, "tunnel", **options)
+
+    def capture_all(self, points=("tap", "qvo"), **options):
+        self.capture_guests(*self.lab.guests, points=points, **options)
+        self.capture_underlay(**options)
+
+    # Recording
+
+    @contextlib.contextmanager
+    def recording(self):
+        """State, then captures; the traffic runs inside; then the rest of the captures, and state again."""
+        lab = self.lab
+        self.started = time.time()
+        if not self.captures:
+            self.capture_all()
+        if self.with_state:
+            for host in self.hosts_of_captures():
+                self.collect(host, self.directory / host.name)
+        run = CaptureRun(self.directory)
+        try:
+            run.begin(self.captures)
+            yield self.traffic
+            self.told += run.finish()
+        finally:
+            run.abandon()
+        if self.with_state and self.with_after:
+            for host in self.hosts_of_captures():
+                self.collect(host, self.directory / host.name / "after")
+        self.ended = time.time()
+        lab.note("captures ended")
+
+    def collect(self, host, directory):
+        state.collect(host, directory, self.version, self.spelling, self.tables)
+        for name, *command in self.evidence:
+            state.add_evidence(host, directory, name, *command)
+
+    def hosts_of_captures(self):
+        seen = []
+        for capture in self.captures:
+            if capture.host not in seen:
+                seen.append(capture.host)
+        return seen
+
+    # Writing
+
+    def write(self, target):
+        """Moves the finished bundle to its place; nothing is there before it is whole."""
+        document = truth.truth(self)
+        (self.directory / "truth.json").write_text(json.dumps(document, indent=1) + "\n")
+        (self.directory / "expect.yaml").write_text(self.expected.text(self.scenario))
+        if self.manifest:
+            (self.directory / "lanecheck.yaml").write_text(self.manifest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copytree(self.directory, partial)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+
+
+class Interrupted(BaseException):
+    """A signal asked the recorder to end."""
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end the run as Ctrl-C does: with everything cleaned up."""
+
+    def interrupted(number, _frame):
+        raise Interrupted(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, interrupted)
+
+
+def ignore_signals():
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,58 @@
+"""expect.yaml: what `lanecheck test` must find in a bundle, drafted from what the recorder did."""
+
+import json
+
+
+class Expectation:
+    def __init__(self, name):
+        self.name = name
+        self.verdict = "pass"
+        self.findings = []
+        self.allowed = []
+        self.coverage = []
+
+    def finds(self, rule, host=None, network=None, cause=None, count=None, verdict="fail"):
+        """A finding that must be there, as a cause."""
+        self.verdict = verdict
+        finding = {"rule": rule}
+        if host is not None:
+            finding["host"] = host.name
+        if network is not None:
+            finding["network"] = network.report_name
+        if count is not None:
+            finding["count"] = count
+        if cause is not None:
+            finding["cause"] = cause
+        self.findings.append(finding)
+        return self
+
+    def allows(self, *rules):
+        """Findings that may be there beside those."""
+        self.allowed += [rule for rule in rules if rule not in self.allowed]
+        return self
+
+    def covers(self, host, network, out=">0", into=">0"):
+        self.coverage.append({"host": host.name, "network": network.report_name, "out": out, "in": into})
+        return self
+
+    def text(self, scenario):
+        lines = [f"# {scenario.teaches}", f"verdict: {self.verdict}"]
+        lines.append("findings:" if self.findings else "findings: []")
+        for finding in self.findings:
+            lines.append("  - { " + ", ".join(f"{key}: {scalar(value)}" for key, value in finding.items()) + " }")
+        if self.allowed:
+            lines.append("allow: [" + ", ".join(self.allowed) + "]")
+        if self.coverage:
+            lines.append("coverage:")
+            for row in self.coverage:
+                lines.append("  - { " + ", ".join(f"{key}: {scalar(value)}" for key, value in row.items()) + " }")
+        return "\n".join(lines) + "\n"
+
+
+def scalar(value):
+    if isinstance(value, int):
+        return str(value)
+    plain = value.replace("-", "").replace("_", "").isalnum() and not value.replace("-", "").isdigit()
+    # A name of digits and "e" alone would be read as a number.
+    plain = plain and not value.replace("e", "").replace("-", "").isdigit()
+    return value if plain else json.dumps(value)
