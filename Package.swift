@@ -29,6 +29,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
   ],
   targets: [
     .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
@@ -41,7 +42,7 @@ let package = Package(
     room("Datapath", ["Wire", "OpenFlow", "Deployment"]),
     room("Correlation", ["Wire", "Deployment", "Observations", "Clocks"]),
     room("Verification", ["Wire", "OpenFlow", "Deployment", "Observations", "Clocks", "Datapath", "Correlation"]),
-    room("Reporting", ["Wire", "Verification"]),
+    room("Reporting", ["Wire", "Verification", .product(name: "XMLCoder", package: "XMLCoder")]),
     room(
       "Jobs",
       [

@@ -2,76 +2,21 @@ import Wire
 import Yams
 
 extension Manifest {
-  /// A manifest is written by people: a megabyte of it is a mistake.
-  private static let sizeLimit = 1 << 20
-
   /// Reads the text of a manifest; the error holds everything that is wrong with it.
   static func read(_ text: String, file: String) throws(BundleError) -> Manifest {
-    guard text.utf8.count <= sizeLimit else {
-      throw BundleError(file: file, reason: "larger than 1 MiB, which no manifest is")
-    }
-    if let line = lineWithAlias(text) {
-      throw BundleError(file: file, line: line, reason: "YAML aliases (*name) are not supported here")
-    }
+    guard let root = try composeYAML(text, file: file) else { return Manifest(file: file) }
     var reader = ManifestReader(file: file)
-    do {
-      guard let root = try Yams.compose(yaml: text) else { return Manifest(file: file) }
-      let manifest = reader.manifest(root)
-      guard reader.problems.isEmpty else { throw BundleError(reader.problemsInOrder) }
-      return manifest
-    } catch let error as BundleError {
-      throw error
-    } catch let error as YamlError {
-      throw BundleError([syntaxProblem(error, file: file)])
-    } catch {
-      throw BundleError(file: file, reason: "no valid YAML: \(error)")
-    }
-  }
-
-  /// Aliases can make a small text stand for an endless one; a manifest has no need of them.
-  private static func lineWithAlias(_ text: String) -> Int? {
-    var number = 0
-    for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
-      number += 1
-      var before: Character = " "
-      for (index, character) in zip(line.indices, line) {
-        if character == "#", before.isWhitespace { break }
-        if character == "*", " \t[{,:-?".contains(before), let next = line[line.index(after: index)...].first,
-          next.isLetter || next.isNumber || next == "_"
-        {
-          return number
-        }
-        before = character
-      }
-    }
-    return nil
-  }
-
-  private static func syntaxProblem(_ error: YamlError, file: String) -> BundleError.Problem {
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      BundleError.Problem(file: file, line: mark.line, column: mark.column, reason: "no valid YAML: \(problem)")
-    case .reader(let problem, _, _, _):
-      BundleError.Problem(file: file, reason: "no valid YAML: \(problem)")
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      BundleError.Problem(
-        file: file, line: context.mark.line, column: context.mark.column,
-        reason: "the same key twice: \(duplicates.sorted().joined(separator: ", "))")
-    default: BundleError.Problem(file: file, reason: "no valid YAML: \(error)")
-    }
+    let manifest = reader.manifest(root)
+    guard reader.problems.isEmpty else { throw BundleError(reader.problemsInOrder) }
+    return manifest
   }
 }
 
 /// Walks the YAML nodes of a manifest and gathers what is wrong.
-private struct ManifestReader {
+private struct ManifestReader: YAMLReader {
   let file: String
   var problems: [BundleError.Problem] = []
   private var manifest: Manifest
-
-  var problemsInOrder: [BundleError.Problem] {
-    problems.sorted { ($0.line, $0.column, $0.reason) < ($1.line, $1.column, $1.reason) }
-  }
 
   init(file: String) {
     self.file = file
@@ -248,79 +193,6 @@ private struct ManifestReader {
 
   // MARK: Values
 
-  private typealias Key = (text: String, node: Node)
-
-  private mutating func fail(_ node: Node, _ reason: String) {
-    let problem = BundleError.Problem(
-      file: file, line: node.mark?.line ?? 0, column: node.mark?.column ?? 0, reason: reason)
-    if problems.count < 50 { problems.append(problem) }
-  }
-
-  private func hint(_ word: String, _ known: [String]) -> String {
-    likelyMeant(word, among: known).map { " (did you mean \($0)?)" } ?? ""
-  }
-
-  /// Key and value pairs of a mapping with any keys; an empty value counts as an empty mapping.
-  private mutating func named(_ node: Node, _ what: String) -> [(Key, Node)] {
-    guard let mapping = node.mapping else {
-      if !isNull(node) { fail(node, "\(what) must be a mapping") }
-      return []
-    }
-    var result: [(Key, Node)] = []
-    for (key, value) in mapping {
-      if let text = key.scalar?.string {
-        result.append(((text, key), value))
-      } else {
-        fail(key, "a key of \(what) must be a word")
-      }
-    }
-    return result
-  }
-
-  private mutating func fields(_ node: Node, of what: String, known: [String]) -> [(Key, Node)] {
-    named(node, what).filter { key, _ in
-      if known.contains(key.text) { return true }
-      fail(
-        key.node, "unknown key of \(what): \(key.text)\(hint(key.text, known)); it has \(known.joined(separator: ", "))"
-      )
-      return false
-    }
-  }
-
-  private func isNull(_ node: Node) -> Bool {
-    guard let scalar = node.scalar, scalar.style == .plain else { return false }
-    return ["", "~", "null"].contains(scalar.string)
-  }
-
-  /// A sequence, or a single value in its place.
-  private func items(_ node: Node) -> [Node] {
-    if let sequence = node.sequence { return Array(sequence) }
-    return isNull(node) ? [] : [node]
-  }
-
-  private mutating func list<T>(_ node: Node, _ read: (inout ManifestReader, Node) -> T?) -> [T] {
-    var result: [T] = []
-    for item in items(node) { if let value = read(&self, item) { result.append(value) } }
-    return result
-  }
-
-  private mutating func string(_ node: Node, _ what: String) -> String? {
-    guard let scalar = node.scalar, !isNull(node), !scalar.string.isEmpty else {
-      fail(node, "\(what) must be a word")
-      return nil
-    }
-    return scalar.string
-  }
-
-  private mutating func unsigned(_ node: Node, _ what: String) -> UInt64? {
-    guard let text = string(node, what) else { return nil }
-    guard let value = unsignedNumber(text) else {
-      fail(node, "\(what) must be a number in decimal or 0x hexadecimal: \(text)")
-      return nil
-    }
-    return value
-  }
-
   private mutating func vlan(_ node: Node, _ what: String) -> UInt16? {
     guard let value = unsigned(node, what) else { return nil }
     guard let vlan = UInt16(exactly: value), (1...4094).contains(vlan) else {
@@ -328,16 +200,6 @@ private struct ManifestReader {
       return nil
     }
     return vlan
-  }
-
-  private mutating func boolean(_ node: Node, _ what: String) -> Bool? {
-    switch node.scalar?.string.lowercased() {
-    case "true", "yes", "on": return true
-    case "false", "no", "off": return false
-    default:
-      fail(node, "\(what) must be true or false")
-      return nil
-    }
   }
 
   private mutating func address(_ node: Node, _ what: String) -> IPAddress? {

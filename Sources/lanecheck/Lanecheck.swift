@@ -21,7 +21,8 @@ struct Lanecheck: ParsableCommand {
       """,
     version: lanecheckVersion,
     subcommands: [
-      VerifyCommand.self, PathCommand.self, CheckCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
+      VerifyCommand.self, PathCommand.self, CheckCommand.self, TestCommand.self, InspectCommand.self,
+      ExplainCommand.self, RulesCommand.self,
     ])
 }
 
