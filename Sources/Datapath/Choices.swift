@@ -3,11 +3,16 @@
 struct Choices {
   /// More combinations than these are not followed.
   static let mostRuns = 64
+  /// Actions and copies of one frame, in all runs together; and those of its copies that leave.
+  static let mostSteps = 1 << 18
+  static let mostExits = 1 << 16
 
   private var taken: [UInt8] = []
   private var widths: [UInt8] = []
   private var position = 0
   private(set) var runs = 0
+  private var steps = 0
+  private var exitsBefore = 0
 
   /// The way to take at the next point, below `count`.
   mutating func choose(_ count: UInt8) -> UInt8 {
@@ -18,6 +23,15 @@ struct Choices {
     defer { position += 1 }
     return taken[position]
   }
+
+  /// Counts a step of a run that has led to so many exits yet.
+  /// - Returns: false where the frame has taken more than is followed.
+  mutating func affordStep(exits: Int) -> Bool {
+    steps += 1
+    return steps <= Choices.mostSteps && exitsBefore + exits <= Choices.mostExits
+  }
+
+  mutating func finish(exits: Int) { exitsBefore += exits }
 
   /// Sets out on the next combination.
   /// - Returns: false where there is none left.

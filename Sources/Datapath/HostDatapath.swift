@@ -172,9 +172,14 @@ public struct HostDatapath: Sendable {
       if choices.runs >= Choices.mostRuns { return (runs, true) }
       var run = Run(packet: packet, now: time, wantsSteps: trace && runs.isEmpty)
       var copy = packet
-      enter(bridge, &copy, &run, &choices)
-      if run.failed { run.exits = [] }
+      enter(bridge, isCrossing: false, &copy, &run, &choices)
+      work(&copy, &run, &choices)
+      if run.failed { run.drop(exits: 0, passages: 0) }
+      run.tasks = []
+      run.saved = []
       runs.append(run)
+      if run.isCut { return (runs, true) }
+      choices.finish(exits: run.exits.count)
     } while choices.advance()
     return (runs, false)
   }

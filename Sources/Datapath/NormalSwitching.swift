@@ -37,7 +37,7 @@ extension HostDatapath {
   }
 
   func normal(
-    _ bridge: Int, _ packet: inout Packet, _ flow: FlowIndex, _ run: inout Run, _ choices: inout Choices
+    _ bridge: Int, _ table: UInt8, _ packet: inout Packet, _ flow: FlowIndex, _ run: inout Run, _ choices: inout Choices
   ) {
     let runtime = bridges[bridge]
     guard let inPort = runtime.portByNumber[packet.inPort], !runtime.ports[inPort].isMirrorOutput else {
@@ -62,22 +62,20 @@ extension HostDatapath {
     }
     if runtime.mcastSnooping, packet.isSnooped {
       run.doubt("which ports have joined the multicast group is not known", flow)
-      let before = packet.isUncertain
-      packet.isUncertain = true
-      flood(bridge, inPort, switched, packet, flow, &run, &choices)
-      packet.isUncertain = before
+      flood(bridge, table, inPort, switched, packet, isUncertain: true, flow, &run)
       return
     }
     switch location(bridge, vlan, packet, &run, &choices, flow) {
     case .port(inPort): run.note("dropped: learned on the port it came from")
-    case .port(let port): send(bridge, port, switched, packet, flow, &run, &choices)
-    case .nowhere: flood(bridge, inPort, switched, packet, flow, &run, &choices)
+    case .port(let port):
+      if let copy = copy(bridge, port, switched, packet, isUncertain: packet.isUncertain) {
+        run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: [copy]))
+      }
+    case .nowhere: flood(bridge, table, inPort, switched, packet, isUncertain: packet.isUncertain, flow, &run)
     case .anywhere:
       // It may have been learned on any port: each of the copies may be the only one.
       run.doubt("whether \(packet.destination) was learned is not known", flow)
-      var copy = packet
-      copy.isUncertain = true
-      flood(bridge, inPort, switched, copy, flow, &run, &choices)
+      flood(bridge, table, inPort, switched, packet, isUncertain: true, flow, &run)
     }
   }
 
@@ -108,26 +106,25 @@ extension HostDatapath {
   }
 
   private func flood(
-    _ bridge: Int, _ inPort: Int, _ pair: VLANPair, _ packet: Packet, _ flow: FlowIndex, _ run: inout Run,
-    _ choices: inout Choices
+    _ bridge: Int, _ table: UInt8, _ inPort: Int, _ pair: VLANPair, _ packet: Packet, isUncertain: Bool,
+    _ flow: FlowIndex, _ run: inout Run
   ) {
-    for port in bridges[bridge].floodOrder where port != inPort {
+    let copies = bridges[bridge].floodOrder.compactMap { port -> Run.Copy? in
       let state = bridges[bridge].ports[port]
-      if state.vlans.includes(pair), !state.isMirrorOutput {
-        send(bridge, port, pair, packet, flow, &run, &choices)
-      }
+      guard port != inPort, state.vlans.includes(pair), !state.isMirrorOutput else { return nil }
+      return copy(bridge, port, pair, packet, isUncertain: isUncertain)
     }
+    run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: copies))
   }
 
-  private func send(
-    _ bridge: Int, _ port: Int, _ pair: VLANPair, _ packet: Packet, _ flow: FlowIndex, _ run: inout Run,
-    _ choices: inout Choices
-  ) {
+  private func copy(
+    _ bridge: Int, _ port: Int, _ pair: VLANPair, _ packet: Packet, isUncertain: Bool
+  ) -> Run.Copy? {
     let state = bridges[bridge].ports[port]
-    guard let number = state.number else { return }
+    guard let number = state.number else { return nil }
     var copy = packet
     state.vlans.onOutput(pair).put(&copy)
-    emit(number, bridge, flow, copy, &run, &choices)
+    return Run.Copy(port: number, tag0: copy.tag0, tag1: copy.tag1, isUncertain: isUncertain)
   }
 }
 

@@ -8,56 +8,61 @@ extension HostDatapath {
     _ run: inout Run, _ choices: inout Choices
   ) {
     switch reference {
-    case .inPort: emit(packet.inPort, bridge, flow, packet, &run, &choices)
-    case .normal: normal(bridge, &packet, flow, &run, &choices)
+    case .inPort: emit(packet.inPort, bridge, table, flow, packet, &packet, &run, &choices)
+    case .normal: normal(bridge, table, &packet, flow, &run, &choices)
     case .flood, .all:
-      for port in bridges[bridge].floodOrder {
-        guard let number = bridges[bridge].ports[port].number, number != packet.inPort else { continue }
-        emit(number, bridge, flow, packet, &run, &choices)
+      let copies = bridges[bridge].floodOrder.compactMap { port -> Run.Copy? in
+        guard let number = bridges[bridge].ports[port].number, number != packet.inPort else { return nil }
+        return Run.Copy(port: number, tag0: packet.tag0, tag1: packet.tag1, isUncertain: packet.isUncertain)
       }
-    case .table: lookUp(bridge, table: 0, port: packet.inPort, from: table, &packet, &run, &choices)
+      run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: copies))
+    case .table: lookUp(bridge, table: 0, port: packet.inPort, .goto(from: table), &packet, &run, &choices)
     case .controller: run.wentToController = true
-    case .local: outputTo(PortState.localNumber, bridge, flow, packet, &run, &choices)
-    case .number(let number): outputTo(number, bridge, flow, packet, &run, &choices)
+    case .local: outputTo(PortState.localNumber, bridge, table, flow, &packet, &run, &choices)
+    case .number(let number): outputTo(number, bridge, table, flow, &packet, &run, &choices)
     case .name, .none: break
     }
   }
 
   /// A frame never leaves by the port it came in by, unless it is told to with IN_PORT.
   private func outputTo(
-    _ number: UInt32, _ bridge: Int, _ flow: FlowIndex, _ packet: Packet, _ run: inout Run, _ choices: inout Choices
+    _ number: UInt32, _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ packet: inout Packet, _ run: inout Run,
+    _ choices: inout Choices
   ) {
     if number == packet.inPort {
       run.note("skipped: output to the input port")
     } else {
-      emit(number, bridge, flow, packet, &run, &choices)
+      emit(number, bridge, table, flow, packet, &packet, &run, &choices)
     }
   }
 
-  /// Sends the packet out of a port. The packet itself is unchanged for what follows.
+  /// Sends a copy of the packet out of a port. The packet itself is as before when all that the copy leads to
+  /// is done.
   func emit(
-    _ number: UInt32, _ bridge: Int, _ flow: FlowIndex, _ packet: Packet, _ run: inout Run, _ choices: inout Choices
+    _ number: UInt32, _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ copy: Packet, _ packet: inout Packet,
+    _ run: inout Run, _ choices: inout Choices
   ) {
     guard let port = bridges[bridge].portByNumber[number] else {
       run.note("no port \(number)")
       return
     }
-    var exit = Run.Exit(
-      bridge: bridge, port: port, packet: packet.bare, outputFlow: flow, vlanFlow: packet.vlanFlow)
+    var exit = Run.Exit(bridge: bridge, port: port, packet: copy.bare, outputFlow: flow, vlanFlow: copy.vlanFlow)
     exit.isRewritten =
-      packet.source != run.original.source || packet.destination != run.original.destination
-      || packet.ttl != run.original.ttl
+      copy.source != run.original.source || copy.destination != run.original.destination
+      || copy.ttl != run.original.ttl
     switch bridges[bridge].ports[port].kind {
     case .patch:
       if let peer = bridges[bridge].peers[port] {
-        cross(from: .init(bridge: bridge, port: port), to: peer, flow, packet, &run, &choices)
+        run.set(aside: packet, for: .patch, bridge, table, flow)
+        packet = copy
+        cross(from: .init(bridge: bridge, port: port), to: peer, flow, &packet, &run, &choices)
         return
       }
       // A patch port without its other end swallows the frame.
       run.note("dropped: the patch port has no peer")
       return
     case .tunnel(let settings):
-      guard address(&exit, settings, packet, &run) else { return }
+      guard address(&exit, settings, copy, &run) else { return }
     case .device, .local: break
     }
     run.exits.append(exit)
@@ -89,36 +94,19 @@ extension HostDatapath {
     return true
   }
 
+  /// Takes the packet over a patch port.
   private func cross(
-    from: BridgeRuntime.Place, to: BridgeRuntime.Place, _ flow: FlowIndex, _ packet: Packet, _ run: inout Run,
+    from: BridgeRuntime.Place, to: BridgeRuntime.Place, _ flow: FlowIndex, _ packet: inout Packet, _ run: inout Run,
     _ choices: inout Choices
   ) {
     run.passages.append(
       .init(
         from: from, to: to, tags: packet.tags, isUncertain: packet.isUncertain, outputFlow: flow,
         vlanFlow: packet.vlanFlow))
-    // Every crossing counts against the same limits as resubmits, so that a ring of bridges ends.
-    guard run.level < 64, let number = bridges[to.bridge].ports[to.port].number else {
-      run.failed = true
-      return
-    }
-    var inner = packet
-    inner.enterBridge(port: number)
-    let stack = run.stack
-    let set = run.actionSet
-    let last = run.lastFlow
-    let stopped = run.stopped
+    guard let number = bridges[to.bridge].ports[to.port].number else { return }
+    packet.enterBridge(port: number)
     run.stack = []
     run.actionSet = []
-    run.level += 1
-    enter(to.bridge, &inner, &run, &choices)
-    run.level -= 1
-    run.stack = stack
-    run.actionSet = set
-    run.stopped = stopped
-    // Errors of the other bridge do not stop this one.
-    run.failed = false
-    // What became of the frame was decided over there; without an exit, that is where it ended.
-    if !run.exits.isEmpty { run.lastFlow = last }
+    enter(to.bridge, isCrossing: true, &packet, &run, &choices)
   }
 }

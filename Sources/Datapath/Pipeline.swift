@@ -6,31 +6,55 @@ extension HostDatapath {
   /// Limits of ofproto/ofproto-dpif-xlate.c.
   private static let maxDepth = 64
   private static let maxResubmits = 4096
+  /// MAX_RECIRC_DEPTH of lib/dpif-netdev.c.
+  private static let maxRecirculations = 6
 
   /// A frame comes into a bridge: table 0, then the action set.
-  func enter(_ bridge: Int, _ packet: inout Packet, _ run: inout Run, _ choices: inout Choices) {
+  /// - Parameter isCrossing: by a patch port; else it is where the frame begins.
+  func enter(
+    _ bridge: Int, isCrossing: Bool, _ packet: inout Packet, _ run: inout Run, _ choices: inout Choices
+  ) {
     let runtime = bridges[bridge]
     if !runtime.hasFlows {
       if runtime.isStandalone {
-        normal(bridge, &packet, .none, &run, &choices)
+        normal(bridge, 0, &packet, .none, &run, &choices)
       } else {
         run.doubt("the flows of \(runtime.name) are not known", .none)
       }
       return
     }
-    lookUp(bridge, table: 0, port: packet.inPort, &packet, &run, &choices)
-    performActionSet(bridge, &packet, &run, &choices)
+    run.tasks.append(.init(kind: .actionSet, bridge: bridge, table: 0, flow: .none))
+    lookUp(bridge, table: 0, port: packet.inPort, isCrossing ? .crossing : .first, &packet, &run, &choices)
   }
 
-  /// Finds the packet's flow in a table and performs its actions.
+  /// How a table came to be asked.
+  enum Approach {
+    /// It is the first one of all: this counts against no limit.
+    case first
+    case crossing
+    case goto(from: UInt8)
+    case resubmit(from: UInt8)
+  }
+
+  /// Finds the packet's flow in a table; its actions are what is to be done next (`xlate_table_action`).
   func lookUp(
-    _ bridge: Int, table: UInt8, port: UInt32, from: UInt8? = nil, _ packet: inout Packet, _ run: inout Run,
+    _ bridge: Int, table: UInt8, port: UInt32, _ approach: Approach, _ packet: inout Packet, _ run: inout Run,
     _ choices: inout Choices
   ) {
-    if run.depth >= HostDatapath.maxDepth || run.resubmits >= HostDatapath.maxResubmits {
+    var deepens = false
+    var isCounted = true
+    var countsMiss = true
+    switch approach {
+    case .first: isCounted = false
+    case .crossing: deepens = true
+    case .goto(let from): deepens = table <= from
+    case .resubmit(let from):
+      deepens = table <= from
+      countsMiss = false
+    }
+    if isCounted, run.depth >= HostDatapath.maxDepth || run.resubmits >= HostDatapath.maxResubmits {
       run.failed = true
       run.note("dropped: too many resubmits")
-      run.doubt("too many resubmits: Open vSwitch drops the frame", run.lastFlow)
       return
     }
     let inPort = packet.inPort
@@ -39,19 +63,14 @@ extension HostDatapath {
     packet.inPort = inPort
     let index = found.map { FlowIndex(bridge: Int32(bridge), flow: $0) } ?? .none
     if run.wantsSteps { run.steps.append(.init(bridge: bridge, table: table, depth: run.level, flow: index)) }
-    guard let found else {
-      run.lastFlow = .none
-      return
-    }
     run.lastFlow = index
-    let deepens = from.map { table <= $0 } ?? false
-    run.resubmits += 1
+    if isCounted, found != nil || countsMiss { run.resubmits += 1 }
+    guard let found else { return }
     run.level += 1
     if deepens { run.depth += 1 }
     if bridges[bridge].flows[Int(found)].idleTimeout > 0 { run.effects.append(.use(index)) }
-    perform(actions(index, &run, &choices), bridge, table, index, &packet, &run, &choices)
-    run.level -= 1
-    if deepens { run.depth -= 1 }
+    run.tasks.append(.init(kind: .leave(deepens: deepens), bridge: bridge, table: table, flow: index))
+    perform(actions(index, &run, &choices), bridge, table, index, &run)
   }
 
   private func actions(_ index: FlowIndex, _ run: inout Run, _ choices: inout Choices) -> [Action] {
@@ -145,17 +164,14 @@ extension HostDatapath {
 
   // MARK: Actions
 
-  func perform(
-    _ actions: [Action], _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ packet: inout Packet, _ run: inout Run,
-    _ choices: inout Choices
-  ) {
-    for action in actions {
-      if run.stopped || run.failed { return }
-      perform(action, bridge, table, flow, &packet, &run, &choices)
-    }
+  /// Puts actions before everything else that is to be done.
+  func perform(_ actions: [Action], _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ run: inout Run) {
+    if actions.isEmpty { return }
+    run.tasks.append(.init(kind: .actions, bridge: bridge, table: table, flow: flow, actions: actions))
   }
 
-  private func perform(
+  /// Performs one action; what it leads to beyond this bridge and table is put before everything else.
+  func perform(
     _ action: Action, _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ packet: inout Packet, _ run: inout Run,
     _ choices: inout Choices
   ) {
@@ -197,9 +213,9 @@ extension HostDatapath {
       }
       var number = packet.inPort
       if case .number(let given)? = port { number = given }
-      lookUp(bridge, table: next ?? table, port: number, from: table, &packet, &run, &choices)
+      lookUp(bridge, table: next ?? table, port: number, .resubmit(from: table), &packet, &run, &choices)
     case .gotoTable(let next):
-      lookUp(bridge, table: next, port: packet.inPort, from: table, &packet, &run, &choices)
+      lookUp(bridge, table: next, port: packet.inPort, .goto(from: table), &packet, &run, &choices)
     case .learn(let learn): perform(learn, bridge, flow, &packet, &run)
     case .conntrack(let tracked): track(tracked, bridge, table, flow, &packet, &run, &choices)
     case .conntrackClear: clearTracking(&packet)
@@ -209,15 +225,9 @@ extension HostDatapath {
       packet.set(target, isLarger ? 1 : 0)
     case .decrementTTL: decrementTTL(&packet, &run)
     case .clone(let nested):
-      let before = packet
-      let stack = run.stack
-      let set = run.actionSet
-      perform(nested, bridge, table, flow, &packet, &run, &choices)
-      packet = before
-      run.stack = stack
-      run.actionSet = set
-      // `exit` in a clone ends the clone.
-      run.stopped = false
+      run.set(aside: packet, for: .clone, bridge, table, flow)
+      run.tasks.append(.init(kind: .actionSet, bridge: bridge, table: table, flow: flow))
+      perform(nested, bridge, table, flow, &run)
     case .writeActions(let nested): if run.actionSet.count < 4096 { run.actionSet += nested }
     case .clearActions: run.actionSet = []
     case .exit: run.stopped = true
@@ -261,11 +271,13 @@ extension HostDatapath {
       packet.ttl -= 1
     } else {
       run.wentToController = true
-      run.stopped = true
+      // The rest of this list of actions is left out; those that led here go on.
+      if let last = run.tasks.indices.last { run.tasks[last].next = run.tasks[last].actions.count }
+      run.note("dropped: the TTL has run out")
     }
   }
 
-  private func clearTracking(_ packet: inout Packet) {
+  func clearTracking(_ packet: inout Packet) {
     packet.connectionState = 0
     packet.unknownState = 0
     packet.connectionZone = 0
@@ -281,10 +293,22 @@ extension HostDatapath {
     _ tracked: Conntrack, _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ packet: inout Packet,
     _ run: inout Run, _ choices: inout Choices
   ) {
-    guard let next = tracked.table else { return }
-    let before = packet
-    let stack = run.stack
-    let set = run.actionSet
+    guard let next = tracked.table else {
+      if tracked.nat != nil {
+        run.doubt("address translation is not followed", flow)
+        packet.isUncertain = true
+      }
+      clearTracking(&packet)
+      return
+    }
+    run.set(aside: packet, for: .tracking, bridge, table, flow)
+    run.recirculations += 1
+    if run.recirculations > HostDatapath.maxRecirculations {
+      run.note("dropped: sent through connection tracking too often")
+      return
+    }
+    run.depth = 0
+    run.resubmits = 0
     let trackedBit: UInt32 = 0x20
     let invalidBit: UInt32 = 0x10
     switch tracked.zone {
@@ -305,41 +329,40 @@ extension HostDatapath {
       packet.connectionState = trackedBit | invalidBit
       packet.unknownState = 0
     }
-    perform(tracked.exec, bridge, table, flow, &packet, &run, &choices)
-    lookUp(bridge, table: next, port: packet.inPort, from: table, &packet, &run, &choices)
-    performActionSet(bridge, &packet, &run, &choices)
-    packet = before
-    run.stack = stack
-    run.actionSet = set
-    run.stopped = false
-    clearTracking(&packet)
+    // What is put in last comes first: the nested actions, the table, then the action set.
+    run.tasks.append(.init(kind: .actionSet, bridge: bridge, table: table, flow: flow))
+    perform(
+      tracked.exec + [.resubmit(port: nil, table: next, connectionTracking: false)], bridge, table, flow, &run)
   }
 
-  /// OpenFlow 1.5, section 5.6: pop, push, set, then one output.
-  func performActionSet(_ bridge: Int, _ packet: inout Packet, _ run: inout Run, _ choices: inout Choices) {
+  /// OpenFlow 1.5, section 5.6: pop, push, TTL, sets in their order, then one output or what stands for it. A
+  /// set without any of these does nothing (`ofpacts_execute_action_set`).
+  func performActionSet(_ bridge: Int, _ table: UInt8, _ run: inout Run) {
     guard !run.actionSet.isEmpty, !run.stopped, !run.failed else {
       run.actionSet = []
       return
     }
     let set = run.actionSet
     run.actionSet = []
+    func last(_ isWanted: (Action) -> Bool) -> Action? { set.last(where: isWanted) }
+    let final =
+      last { if case .group = $0 { true } else { false } }
+      ?? last { if case .output = $0 { true } else { false } }
+      ?? last { if case .resubmit = $0 { true } else { false } }
+      ?? last { if case .conntrackClear = $0 { true } else { false } }
+      ?? last { if case .conntrack = $0 { true } else { false } }
+    guard let final else { return }
     var ordered: [Action] = []
     if set.contains(.popVLAN) { ordered.append(.popVLAN) }
-    for action in set { if case .pushVLAN = action { ordered.append(action) } }
+    if let push = last({ if case .pushVLAN = $0 { true } else { false } }) { ordered.append(push) }
+    if set.contains(.decrementTTL) { ordered.append(.decrementTTL) }
     for action in set {
       switch action {
-      case .popVLAN, .pushVLAN, .output, .group, .resubmit, .gotoTable: break
+      case .popVLAN, .pushVLAN, .decrementTTL, .output, .group, .resubmit, .conntrack, .conntrackClear, .gotoTable: break
       default: ordered.append(action)
       }
     }
-    let last = set.last { action in
-      switch action {
-      case .output, .group: true
-      default: false
-      }
-    }
-    if let last { ordered.append(last) }
-    perform(ordered, bridge, 0, run.lastFlow, &packet, &run, &choices)
+    perform(ordered + [final], bridge, table, run.lastFlow, &run)
   }
 }
 

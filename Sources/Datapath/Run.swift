@@ -60,12 +60,18 @@ struct Run {
   var depth = 0
   var resubmits = 0
   var level = 0
+  /// Passages through connection tracking, nested.
+  var recirculations = 0
+  var tasks: [Task] = []
+  var saved: [Saved] = []
   var actionSet: [Action] = []
   var stack: [UInt128] = []
-  /// `exit`, a TTL that ran out: nothing more happens in this bridge.
+  /// `exit`: nothing more happens in this bridge.
   var stopped = false
   /// A limit was exceeded: Open vSwitch then drops the frame.
   var failed = false
+  /// It was too much to follow to its end.
+  var isCut = false
 
   init(packet: Packet, now: Int64, wantsSteps: Bool) {
     original = packet
@@ -80,6 +86,6 @@ struct Run {
 
   mutating func doubt(_ text: String, _ flow: FlowIndex) {
     let reason = Reason(text: text, flow: flow)
-    if !reasons.contains(reason) { reasons.append(reason) }
+    if reasons.count < 256, !reasons.contains(reason) { reasons.append(reason) }
   }
 }

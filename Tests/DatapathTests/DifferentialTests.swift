@@ -40,27 +40,41 @@ struct DifferentialTests {
   func recordedHost(_ directory: String) throws {
     let states = try DifferentialTests.recorded(directory)
     let both = try Differential(states)
-    var generator = FrameGenerator(states, seed: 1)
-    for round in 0..<3 {
-      for _ in 0..<(DifferentialTests.isFull ? 170 : 60) { try generator.step(both) }
-      let learned = try both.learnedDifferences()
-      #expect(learned.isEmpty, "\(learned.count): \(learned.prefix(3))")
-      try both.wait(seconds: round == 0 ? 100 : 301)
-    }
-    let differences = try both.differences()
-    #expect(both.framesSent >= 180)
-    #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
+    try compare(both, states, seed: 1, allowingUncertainty: false)
   }
 
   @Test("flow sets of Neutron's other modes", arguments: NeutronFlows.sets)
   func neutron(_ set: NeutronFlows) throws {
-    let states = set.bridges
-    let both = try Differential(states)
-    var generator = FrameGenerator(states, seed: 2)
-    for _ in 0..<(DifferentialTests.isFull ? 500 : 200) { try generator.step(both) }
-    try both.wait(seconds: 301)
-    for _ in 0..<50 { try generator.step(both) }
-    let differences = try both.differences(allowingUncertainty: set.tracksConnections)
-    #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
+    try compare(Differential(set.bridges), set.bridges, seed: 2, allowingUncertainty: set.tracksConnections)
+  }
+
+  @Test("made-up flow sets", arguments: isFull ? 1...12 : 1...3)
+  func random(_ seed: UInt64) throws {
+    var maker = RandomFlows(seed: seed)
+    let states = maker.bridges(lines: 60)
+    let both = try Differential(states, vlanLimit: seed % 3 == 0 ? 2 : 1, toleratesRefusal: true)
+    #expect(both.refused < 60)
+    try compare(both, states, seed: seed, allowingUncertainty: false)
+  }
+
+  /// Frames in three parts, with a wait for idle and hard timeouts, and one for all of them, between.
+  private func compare(
+    _ both: Differential, _ states: [BridgeState], seed: UInt64, allowingUncertainty: Bool
+  ) throws {
+    var generator = FrameGenerator(states, seed: seed)
+    for seconds: Int64 in [25, 70, 301] {
+      for _ in 0..<(DifferentialTests.isFull ? 167 : 70) { try generator.step(both) }
+      if !allowingUncertainty {
+        let state = try both.stateDifferences()
+        #expect(state.isEmpty, "\(state.count): \(state.prefix(4))")
+      }
+      try both.wait(seconds: seconds)
+      if !allowingUncertainty {
+        let state = try both.stateDifferences()
+        #expect(state.isEmpty, "after \(seconds) s, \(state.count): \(state.prefix(4))")
+      }
+    }
+    let differences = try both.differences(allowingUncertainty: allowingUncertainty)
+    #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(3).joined(separator: "\n"))")
   }
 }

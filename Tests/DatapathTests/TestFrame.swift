@@ -76,6 +76,81 @@ struct TestFrame {
     return TestFrame(destination: destination, source: source, tags: tags, etherType: 0x86dd, payload: header + body)
   }
 
+  /// Where the network header begins, and the ethertype before it, behind at most so many tags.
+  private static func network(_ bytes: [UInt8], tags: Int) -> (offset: Int, type: UInt16) {
+    var offset = 12
+    var left = tags
+    while offset + 2 <= bytes.count {
+      let type = UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
+      if left == 0 || type != 0x8100 && type != 0x88a8 { return (offset + 2, type) }
+      left -= 1
+      offset += 4
+    }
+    return (bytes.count, 0)
+  }
+
+  /// The bytes of a frame that went in, as the switch should have changed them.
+  static func rewritten(_ bytes: [UInt8], as packet: Packet, parsedTags: Int) -> [UInt8] {
+    var result = octets(packet.destination.rawValue, 6) + octets(packet.source.rawValue, 6)
+    for tag in [packet.tag0, packet.tag1] where tag.tci & Packet.present != 0 {
+      result += octets(UInt64(tag.tpid), 2) + octets(UInt64(tag.tci & ~Packet.present), 2)
+    }
+    let (offset, type) = network(bytes, tags: parsedTags)
+    guard offset <= bytes.count else { return bytes }
+    var rest = Array(bytes[offset...])
+    func put(_ value: UInt128, _ count: Int, at place: Int) {
+      guard place + count <= rest.count else { return }
+      for index in 0..<count { rest[place + index] = UInt8(truncatingIfNeeded: value >> UInt128((count - 1 - index) * 8)) }
+    }
+    var transport = 0
+    switch type {
+    case 0x0806:
+      put(UInt128(packet.ipProtocol), 2, at: 6)
+      put(UInt128(packet.senderMAC), 6, at: 8)
+      put(packet.networkSource, 4, at: 14)
+      put(UInt128(packet.targetMAC), 6, at: 18)
+      put(packet.networkDestination, 4, at: 24)
+    case 0x0800:
+      put(UInt128(packet.tos), 1, at: 1)
+      put(UInt128(packet.ttl), 1, at: 8)
+      put(packet.networkSource, 4, at: 12)
+      put(packet.networkDestination, 4, at: 16)
+      transport = 20
+    case 0x86dd:
+      put(0x60 << 8 | UInt128(packet.tos) << 4 | UInt128(rest[1] & 15), 2, at: 0)
+      put(UInt128(packet.ttl), 1, at: 7)
+      put(packet.networkSource, 16, at: 8)
+      put(packet.networkDestination, 16, at: 24)
+      transport = 40
+    default: break
+    }
+    if transport > 0, [6, 17, 132].contains(packet.ipProtocol) {
+      put(UInt128(packet.transportSource), 2, at: transport)
+      put(UInt128(packet.transportDestination), 2, at: transport + 2)
+    }
+    return result + octets(UInt64(type), 2) + rest
+  }
+
+  /// The frame with zeros for the checksums that the switch mends when it changes what they cover.
+  static func withoutChecksums(_ bytes: [UInt8]) -> [UInt8] {
+    var result = bytes
+    let (offset, type) = network(bytes, tags: 9)
+    func clear(_ count: Int, at place: Int) {
+      for index in place..<place + count where index < result.count { result[index] = 0 }
+    }
+    guard offset + 20 <= bytes.count, type == 0x0800 || type == 0x86dd else { return result }
+    if type == 0x0800 { clear(2, at: offset + 10) }
+    let transport = offset + (type == 0x0800 ? 20 : 40)
+    switch type == 0x0800 ? bytes[offset + 9] : bytes[offset + 6] {
+    case 1, 58: clear(2, at: transport + 2)
+    case 6: clear(2, at: transport + 16)
+    case 17: clear(2, at: transport + 6)
+    case 132: clear(4, at: transport + 8)
+    default: break
+    }
+    return result
+  }
+
   /// The frame inside VXLAN or GRE, from a tunnel's other end.
   static func wrap(
     _ inner: [UInt8], kind: TunnelSettings.Kind, tunnelID: UInt64, from: UInt32, to: UInt32, outerMAC: MACAddress
