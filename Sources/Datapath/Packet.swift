@@ -182,6 +182,11 @@ extension Packet {
     }
     // Fragments have no ports by default (`frags=normal`, ovs-ofctl(8)).
     if headers.isFragment { return }
+    // SCTP's are not decoded.
+    if ipProtocol == 132 {
+      markUnknown(.transportSource)
+      markUnknown(.transportDestination)
+    }
     switch headers.transport {
     case .icmp, .icmpv6:
       transportSource = UInt16(headers.icmpType)

@@ -48,15 +48,6 @@ struct DifferentialTests {
     try compare(Differential(set.bridges), set.bridges, seed: 2, allowingUncertainty: set.tracksConnections)
   }
 
-  @Test("made-up flow sets", arguments: isFull ? 1...12 : 1...3)
-  func random(_ seed: UInt64) throws {
-    var maker = RandomFlows(seed: seed)
-    let states = maker.bridges(lines: 60)
-    let both = try Differential(states, vlanLimit: seed % 3 == 0 ? 2 : 1, toleratesRefusal: true)
-    #expect(both.refused < 60)
-    try compare(both, states, seed: seed, allowingUncertainty: false)
-  }
-
   /// Frames in three parts, with a wait for idle and hard timeouts, and one for all of them, between.
   private func compare(
     _ both: Differential, _ states: [BridgeState], seed: UInt64, allowingUncertainty: Bool

@@ -124,7 +124,7 @@ struct TestFrame {
       transport = 40
     default: break
     }
-    if transport > 0, [6, 17, 132].contains(packet.ipProtocol) {
+    if transport > 0, packet.ipProtocol == 6 || packet.ipProtocol == 17 {
       put(UInt128(packet.transportSource), 2, at: transport)
       put(UInt128(packet.transportDestination), 2, at: transport + 2)
     }
