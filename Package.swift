@@ -42,7 +42,7 @@ let package = Package(
     room("Datapath", ["Wire", "OpenFlow", "Deployment"]),
     room("Correlation", ["Wire", "Deployment", "Observations", "Clocks"]),
     room("Verification", ["Wire", "OpenFlow", "Deployment", "Observations", "Clocks", "Datapath", "Correlation"]),
-    room("Reporting", ["Wire", "Verification", .product(name: "XMLCoder", package: "XMLCoder")]),
+    room("Reporting", ["Wire", "Datapath", "Verification", .product(name: "XMLCoder", package: "XMLCoder")]),
     room(
       "Jobs",
       [
@@ -65,6 +65,7 @@ let package = Package(
     tests(
       "RobustnessTests",
       ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
+    tests("JobsTests", ["Jobs", "Datapath", "Reporting", "CaptureFiles", "Wire"]),
     tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]
 )

@@ -44,6 +44,8 @@ struct BridgeRuntime: Sendable {
   var isStandalone: Bool
   /// Ports in the order of their numbers.
   var floodOrder: [Int] = []
+  /// How often something changed that decides ways: a refreshed entry is no change.
+  private(set) var changes: UInt64 = 0
 
   init(_ state: BridgeState) {
     name = state.name
@@ -173,6 +175,7 @@ struct BridgeRuntime: Sendable {
 
   @discardableResult
   mutating func add(_ flow: InstalledFlow) -> Int32 {
+    changes &+= 1
     let index: Int32
     if let free = freeSlots.popLast() {
       index = free
@@ -186,6 +189,7 @@ struct BridgeRuntime: Sendable {
   }
 
   mutating func remove(_ index: Int32) {
+    changes &+= 1
     let flow = flows[Int(index)]
     tables[Int(flow.table)].remove(flow, index)
     freeSlots.append(index)
@@ -201,6 +205,9 @@ struct BridgeRuntime: Sendable {
     }
     var flow = flows[Int(index)]
     let before = flow
+    if new.isUncertain || flow.actions != new.actions || flow.presence(at: new.refreshedAfter ?? .max) != .yes {
+      changes &+= 1
+    }
     if new.isUncertain {
       // Refreshed or not: it may have lived on.
       flow.refreshedBefore = new.refreshedBefore
@@ -241,6 +248,7 @@ struct BridgeRuntime: Sendable {
   /// Learns where a MAC is; `isUncertain`: or perhaps not.
   mutating func see(_ key: FDBKey, port: Int32, now: Int64, isUncertain: Bool) {
     var record = FDBRecord(port: port, seen: now)
+    if isUncertain || !isCurrent(fdb[key], port: port, now: now) { changes &+= 1 }
     if isUncertain {
       let old = fdb[key].flatMap { record -> FDBRecord? in
         record.seen.map { now <= $0.addingSaturating(macAging) } ?? true ? record : nil
@@ -250,6 +258,22 @@ struct BridgeRuntime: Sendable {
       record.mayBeAbsent = old?.mayBeAbsent ?? true
     }
     fdb[key] = record
+  }
+
+  /// Whether seeing a MAC at a port only refreshes what is known of it.
+  private func isCurrent(_ record: FDBRecord?, port: Int32, now: Int64) -> Bool {
+    guard let record, record.port == port, record.others.isEmpty, !record.mayBeAbsent, let seen = record.seen else {
+      return false
+    }
+    return now <= seen.addingSaturating(macAging)
+  }
+
+  /// Refreshes a learned flow that is there, and that the frame would teach again.
+  mutating func refresh(_ index: Int32, now: Int64) {
+    if flows[Int(index)].presence(at: now) != .yes { changes &+= 1 }
+    flows[Int(index)].refreshedAfter = now
+    flows[Int(index)].refreshedBefore = now
+    noteUse(index, now: now)
   }
 
   mutating func noteUse(_ index: Int32, now: Int64) {
@@ -264,6 +288,7 @@ struct BridgeRuntime: Sendable {
       if tables[table].find(flows[index], in: flows) == Int32(index) { remove(Int32(index)) }
     }
     let limit = macAging
+    changes &+= 1
     fdb = fdb.filter { $0.value.seen.map { now <= $0.addingSaturating(limit) } ?? true }
   }
 }

@@ -10,6 +10,8 @@ struct FlowTable: Sendable {
 
   struct Subtable: Sendable {
     var signature: Signature
+    /// Those of the signature.
+    var fields: FieldSet
     var maxPriority: UInt16
     var buckets: [UInt64: [Int32]] = [:]
     var all: Set<Int32> = []
@@ -28,7 +30,8 @@ struct FlowTable: Sendable {
       place = known
     } else {
       place = subtables.count
-      subtables.append(Subtable(signature: signature, maxPriority: flow.priority))
+      subtables.append(
+        Subtable(signature: signature, fields: FieldSet(signature.fields), maxPriority: flow.priority))
       bySignature[signature] = place
     }
     var hash = FlowHash()
@@ -72,11 +75,15 @@ struct FlowTable: Sendable {
 
   /// The flow of highest priority that matches a packet without unknown fields, in a table without delicate
   /// flows.
-  func lookup(_ packet: Packet, _ flows: [InstalledFlow], now: Int64) -> Int32? {
+  /// - Parameter dependence: gets the fields looked at, and how long the answer holds.
+  func lookup(
+    _ packet: Packet, _ flows: [InstalledFlow], now: Int64, _ dependence: inout Dependence
+  ) -> Int32? {
     var best: Int32?
     var bestPriority = -1
     for subtable in subtables {
       if Int(subtable.maxPriority) <= bestPriority { break }
+      dependence.fields.formUnion(subtable.fields)
       guard let bucket = subtable.bucket(packet) else { continue }
       for index in bucket {
         let flow = flows[Int(index)]
@@ -85,6 +92,7 @@ struct FlowTable: Sendable {
         {
           best = index
           bestPriority = Int(flow.priority)
+          if flow.hasTimeout { dependence.expires(with: flow, after: now) }
         }
       }
     }
@@ -112,6 +120,16 @@ struct FlowTable: Sendable {
       return x == y ? a.index < b.index : x > y
     }
     return found
+  }
+
+  /// What an answer of `candidates` depends on.
+  func noteDependence(of candidates: [Candidate], _ flows: [InstalledFlow], now: Int64, in dependence: inout Dependence)
+  {
+    for subtable in subtables { dependence.fields.formUnion(subtable.fields) }
+    for candidate in candidates {
+      let flow = flows[Int(candidate.index)]
+      if flow.hasTimeout { dependence.expires(with: flow, after: now) }
+    }
   }
 
   struct Candidate {

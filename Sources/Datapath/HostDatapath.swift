@@ -146,7 +146,7 @@ public struct HostDatapath: Sendable {
   ) -> Outcome {
     let (runs, isIncomplete) = passages(packet, bridge, at: time, trace: trace)
     let result = outcome(of: runs, isIncomplete: isIncomplete)
-    if learning { apply(runs, isIncomplete: isIncomplete) }
+    if learning { apply(runs, isUncertain: isIncomplete) }
     return result
   }
 
@@ -184,10 +184,12 @@ public struct HostDatapath: Sendable {
     return (runs, false)
   }
 
-  private mutating func apply(_ runs: [Run], isIncomplete: Bool) {
+  /// Keeps what the frame taught.
+  /// - Parameter isUncertain: all of it may be, or not.
+  mutating func apply(_ runs: [Run], isUncertain: Bool) {
     guard let first = runs.first else { return }
     if runs.count == 1 {
-      for effect in first.effects { apply(effect, now: first.now, isUncertain: isIncomplete) }
+      for effect in first.effects { apply(effect, now: first.now, isUncertain: isUncertain) }
       return
     }
     var counts: [Run.Effect: Int] = [:]
@@ -197,7 +199,7 @@ public struct HostDatapath: Sendable {
         if counts.updateValue((counts[effect] ?? 0) + 1, forKey: effect) == nil { order.append(effect) }
       }
     }
-    for effect in order { apply(effect, now: first.now, isUncertain: isIncomplete || counts[effect] != runs.count) }
+    for effect in order { apply(effect, now: first.now, isUncertain: isUncertain || counts[effect] != runs.count) }
   }
 
   private mutating func apply(_ effect: Run.Effect, now: Int64, isUncertain: Bool) {
@@ -211,6 +213,9 @@ public struct HostDatapath: Sendable {
       if !isUncertain { bridges[Int(flow.bridge)].noteUse(flow.flow, now: now) }
     }
   }
+
+  /// How often something changed that decides ways.
+  var changes: UInt64 { bridges.reduce(0) { $0 &+ $1.changes } }
 
   /// Takes out of the state what has timed out by `time`. Nothing depends on it but memory.
   public mutating func expire(at time: Int64) {

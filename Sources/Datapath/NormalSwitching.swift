@@ -44,6 +44,7 @@ extension HostDatapath {
       run.note("dropped: no such input port, or one that is kept for a mirror")
       return
     }
+    run.dependence.noteSwitching(snooping: runtime.mcastSnooping)
     let policy = runtime.ports[inPort].vlans
     let received = VLANPair(packet)
     guard policy.admits(received.outer.vid) else {
@@ -59,6 +60,7 @@ extension HostDatapath {
     if !packet.source.isGroup {
       let key = BridgeRuntime.FDBKey(vlan: vlan, mac: packet.source.rawValue)
       run.effects.append(.see(bridge: bridge, key, port: Int32(inPort)))
+      run.note("learned: \(packet.source) is on \(runtime.ports[inPort].name) in VLAN \(vlan)")
     }
     if runtime.mcastSnooping, packet.isSnooped {
       run.doubt("which ports have joined the multicast group is not known", flow)
@@ -68,10 +70,13 @@ extension HostDatapath {
     switch location(bridge, vlan, packet, &run, &choices, flow) {
     case .port(inPort): run.note("dropped: learned on the port it came from")
     case .port(let port):
+      run.note("forwarding to the learned port")
       if let copy = copy(bridge, port, switched, packet, isUncertain: packet.isUncertain) {
-        run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: [copy]))
+        run.put(copies: [copy], bridge, table, flow)
       }
-    case .nowhere: flood(bridge, table, inPort, switched, packet, isUncertain: packet.isUncertain, flow, &run)
+    case .nowhere:
+      run.note(packet.destination.isGroup ? "flooding a group address" : "no learned port for the MAC, flooding")
+      flood(bridge, table, inPort, switched, packet, isUncertain: packet.isUncertain, flow, &run)
     case .anywhere:
       // It may have been learned on any port: each of the copies may be the only one.
       run.doubt("whether \(packet.destination) was learned is not known", flow)
@@ -96,7 +101,10 @@ extension HostDatapath {
       if case .see(bridge, key, let port) = effect { return .port(Int(port)) }
     }
     guard let record = runtime.fdb[key] else { return runtime.fdbIsComplete ? .nowhere : .anywhere }
-    if let seen = record.seen, run.now > seen.addingSaturating(runtime.macAging) { return .nowhere }
+    if let seen = record.seen {
+      if run.now > seen.addingSaturating(runtime.macAging) { return .nowhere }
+      run.dependence.validUntil = min(run.dependence.validUntil, seen.addingSaturating(runtime.macAging))
+    }
     let count = record.others.count + 1 + (record.mayBeAbsent ? 1 : 0)
     if count == 1 { return .port(Int(record.port)) }
     run.doubt("where \(packet.destination) was learned last is not certain", flow)
@@ -114,7 +122,7 @@ extension HostDatapath {
       guard port != inPort, state.vlans.includes(pair), !state.isMirrorOutput else { return nil }
       return copy(bridge, port, pair, packet, isUncertain: isUncertain)
     }
-    run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: copies))
+    run.put(copies: copies, bridge, table, flow)
   }
 
   private func copy(

@@ -80,8 +80,23 @@ public struct TraceStep: Hashable, Sendable {
   public var depth: Int
   /// nil: no flow matched.
   public var flow: FlowReference?
+  /// What the flow's actions did, in their order.
+  public var events: [TraceEvent] = []
+
   /// What happened there beside what the flow's text says: `learned …`, `dropped: …`.
-  public var notes: [String] = []
+  public var notes: [String] {
+    events.compactMap { if case .note(let text) = $0 { text } else { nil } }
+  }
+}
+
+/// Something that happened in a step.
+public enum TraceEvent: Hashable, Sendable {
+  /// An action, as in the flow's text.
+  case action(String)
+  /// What came of it.
+  case note(String)
+  /// The decision of another table (place in `Outcome.steps`), to which the action before led.
+  case step(Int)
 }
 
 /// Where and why a frame's fate is uncertain.

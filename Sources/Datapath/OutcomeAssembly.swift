@@ -23,16 +23,30 @@ extension HostDatapath {
         if !outcome.uncertainties.contains(uncertainty) { outcome.uncertainties.append(uncertainty) }
       }
     }
-    outcome.steps = (runs.first?.steps ?? []).map { step in
-      TraceStep(
-        bridge: bridges[step.bridge].name, table: step.table, depth: step.depth, flow: reference(step.flow),
-        notes: step.notes)
-    }
+    outcome.steps = (runs.first?.steps ?? []).map(step)
     return outcome
   }
 
+  private func step(_ step: Run.Step) -> TraceStep {
+    let flow = reference(step.flow)
+    let known = step.flow.flow >= 0 ? bridges[Int(step.flow.bridge)].flows[Int(step.flow.flow)].actions.count : 0
+    let texts = flow?.actionTexts ?? []
+    var events: [TraceEvent] = []
+    for event in step.events {
+      switch event {
+      case .note(let text): events.append(.note(text))
+      case .step(let index): events.append(.step(index))
+      // Where the text has parts that are no actions, it is told as a whole.
+      case .action(let index) where texts.count == known && index < known: events.append(.action(texts[index]))
+      case .action(let index): if index == 0 { events.append(.action(texts.joined(separator: ","))) }
+      }
+    }
+    return TraceStep(
+      bridge: bridges[step.bridge].name, table: step.table, depth: step.depth, flow: flow, events: events)
+  }
+
   /// What happens in every run is certain, as often as it happens in each; the rest may be.
-  private func merge<Item: Hashable>(
+  func merge<Item: Hashable>(
     _ runs: [[Item]], _ isIncomplete: Bool, isUncertain: (Item) -> Bool
   ) -> [(item: Item, certainty: Certainty)] {
     if runs.count == 1, let only = runs.first {

@@ -15,7 +15,7 @@ extension HostDatapath {
         guard let number = bridges[bridge].ports[port].number, number != packet.inPort else { return nil }
         return Run.Copy(port: number, tag0: packet.tag0, tag1: packet.tag1, isUncertain: packet.isUncertain)
       }
-      run.tasks.append(.init(kind: .copies, bridge: bridge, table: table, flow: flow, copies: copies))
+      run.put(copies: copies, bridge, table, flow)
     case .table: lookUp(bridge, table: 0, port: packet.inPort, .goto(from: table), &packet, &run, &choices)
     case .controller: run.wentToController = true
     case .local: outputTo(PortState.localNumber, bridge, table, flow, &packet, &run, &choices)
@@ -65,6 +65,7 @@ extension HostDatapath {
       guard address(&exit, settings, copy, &run) else { return }
     case .device, .local: break
     }
+    run.note(leaving: exit, by: bridges[bridge].ports[port])
     run.exits.append(exit)
   }
 

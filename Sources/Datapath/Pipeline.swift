@@ -62,7 +62,9 @@ extension HostDatapath {
     let found = find(bridge, table, &packet, &run, &choices)
     packet.inPort = inPort
     let index = found.map { FlowIndex(bridge: Int32(bridge), flow: $0) } ?? .none
-    if run.wantsSteps { run.steps.append(.init(bridge: bridge, table: table, depth: run.level, flow: index)) }
+    let before = run.currentStep
+    if run.wantsSteps { run.begin(.init(bridge: bridge, table: table, depth: run.level, flow: index)) }
+    defer { run.currentStep = before }
     run.lastFlow = index
     if isCounted, found != nil || countsMiss { run.resubmits += 1 }
     guard let found else { return }
@@ -70,7 +72,7 @@ extension HostDatapath {
     if deepens { run.depth += 1 }
     if bridges[bridge].flows[Int(found)].idleTimeout > 0 { run.effects.append(.use(index)) }
     run.tasks.append(.init(kind: .leave(deepens: deepens), bridge: bridge, table: table, flow: index))
-    perform(actions(index, &run, &choices), bridge, table, index, &run)
+    perform(actions(index, &run, &choices), bridge, table, index, isOwn: true, &run)
   }
 
   private func actions(_ index: FlowIndex, _ run: inout Run, _ choices: inout Choices) -> [Action] {
@@ -86,8 +88,12 @@ extension HostDatapath {
   ) -> Int32? {
     let flows = bridges[bridge].flows
     let table = bridges[bridge].tables[Int(number)]
-    if table.delicate == 0, !packet.hasUnknowns { return table.lookup(packet, flows, now: run.now) }
+    if table.delicate == 0, !packet.hasUnknowns {
+      return table.lookup(packet, flows, now: run.now, &run.dependence)
+    }
     var candidates = table.candidates(packet, flows, now: run.now)
+    if packet.hasUnknowns { run.dependence.isWhole = true }
+    table.noteDependence(of: candidates, flows, now: run.now, in: &run.dependence)
     var position = 0
     while position < candidates.count {
       let candidate = candidates[position]
@@ -165,9 +171,14 @@ extension HostDatapath {
   // MARK: Actions
 
   /// Puts actions before everything else that is to be done.
-  func perform(_ actions: [Action], _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, _ run: inout Run) {
+  /// - Parameter isOwn: they are the flow's list, not nested in another action.
+  func perform(
+    _ actions: [Action], _ bridge: Int, _ table: UInt8, _ flow: FlowIndex, isOwn: Bool = false, _ run: inout Run
+  ) {
     if actions.isEmpty { return }
-    run.tasks.append(.init(kind: .actions, bridge: bridge, table: table, flow: flow, actions: actions))
+    run.tasks.append(
+      .init(
+        kind: .actions, bridge: bridge, table: table, flow: flow, actions: actions, step: run.currentStep, isOwn: isOwn))
   }
 
   /// Performs one action; what it leads to beyond this bridge and table is put before everything else.

@@ -31,7 +31,16 @@ struct Run {
     var table: UInt8
     var depth: Int
     var flow: FlowIndex
-    var notes: [String] = []
+    var events: [Event] = []
+  }
+
+  /// What happened in a step, in its order.
+  enum Event {
+    /// By its place in the flow's list.
+    case action(Int)
+    case note(String)
+    /// The step of another table.
+    case step(Int)
   }
 
   struct Reason: Hashable {
@@ -55,6 +64,11 @@ struct Run {
   var reasons: [Reason] = []
   var lastFlow = FlowIndex.none
   var wentToController = false
+
+  /// The step whose actions are performed.
+  var currentStep = -1
+  /// What the way depended on, for `DecidedFlows`.
+  var dependence = Dependence()
 
   /// Resubmits to the same or an earlier table, nested; and all of them.
   var depth = 0
@@ -80,8 +94,8 @@ struct Run {
   }
 
   mutating func note(_ text: @autoclosure () -> String) {
-    guard wantsSteps, !steps.isEmpty else { return }
-    steps[steps.count - 1].notes.append(text())
+    guard wantsSteps, steps.indices.contains(currentStep) else { return }
+    steps[currentStep].events.append(.note(text()))
   }
 
   mutating func doubt(_ text: String, _ flow: FlowIndex) {

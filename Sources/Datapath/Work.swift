@@ -25,6 +25,10 @@ extension Run {
     var actions: [Action] = []
     var copies: [Copy] = []
     var next = 0
+    /// The step of the trace that it belongs to; -1: none.
+    var step = -1
+    /// The actions are the flow's list, not nested in another action.
+    var isOwn = false
   }
 
   /// A copy of the packet that goes out of a port, with its own tags.
@@ -50,6 +54,12 @@ extension Run {
     var resubmits: Int
     var exits: Int
     var passages: Int
+  }
+
+  /// Puts copies before everything else that is to be done.
+  mutating func put(copies: [Copy], _ bridge: Int, _ table: UInt8, _ flow: FlowIndex) {
+    tasks.append(
+      Task(kind: .copies, bridge: bridge, table: table, flow: flow, copies: copies, step: currentStep))
   }
 
   mutating func set(aside packet: Packet, for nesting: Nesting, _ bridge: Int, _ table: UInt8, _ flow: FlowIndex) {
@@ -87,13 +97,23 @@ extension HostDatapath {
         }
         let action = run.tasks[last].actions[next]
         run.tasks[last].next += 1
+        run.dependence.note(action)
+        guard run.wantsSteps else {
+          perform(action, bridge, table, flow, &packet, &run, &choices)
+          continue
+        }
+        run.currentStep = run.tasks[last].step
+        if run.tasks[last].isOwn { run.begin(action: next) }
+        let before = packet
         perform(action, bridge, table, flow, &packet, &run, &choices)
+        run.note(changesBy: action, from: before, to: packet)
       case .copies:
         if run.failed || next >= run.tasks[last].copies.count {
           run.tasks.removeLast()
           continue
         }
         let copy = run.tasks[last].copies[next]
+        run.currentStep = run.tasks[last].step
         run.tasks[last].next += 1
         var leaving = packet
         leaving.tag0 = copy.tag0

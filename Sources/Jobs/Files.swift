@@ -15,3 +15,20 @@ func fileSize(_ path: String) -> UInt64 {
   guard unsafe stat(path, &status) == 0 else { return 0 }
   return UInt64(clamping: status.st_size)
 }
+
+/// Makes a directory and those above it, where they are not there.
+/// - Returns: why that failed; nil where it did not.
+func makeDirectories(_ path: String) -> String? {
+  guard !path.isEmpty, !path.utf8.contains(0) else { return "it is no name for a directory" }
+  var end = path.startIndex
+  while end < path.endIndex {
+    end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
+    let part = String(path[..<end])
+    // SAFETY: the path is lent as a NUL-terminated string for the call only.
+    if unsafe mkdir(part, 0o777) != 0, errno != EEXIST, !isDirectory(part) {
+      // SAFETY: strerror gives a string that is valid until its next call in this thread; it is copied at once.
+      return unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "it cannot be made"
+    }
+  }
+  return isDirectory(path) ? nil : "it is no directory"
+}

@@ -69,3 +69,14 @@ extension TextBuffer {
     append(byte: UInt8(ascii: "Z"))
   }
 }
+
+/// `2026-01-31 12:23:41 UTC`.
+public func timestamp(_ nanoseconds: Int64) -> String {
+  let time = Timestamp(nanoseconds: nanoseconds)
+  var text = TextBuffer()
+  text.append(date: time)
+  text.append(byte: UInt8(ascii: " "))
+  text.append(clock: time, fraction: 0)
+  text.append(" UTC")
+  return text.string
+}

@@ -14,6 +14,7 @@ struct Lanecheck: ParsableCommand {
         lanecheck verify bundle/
         lanecheck path bundle/ vm1 10.0.0.12
         lanecheck check bundle/
+        lanecheck trace bundle/ vm1 vm2
         lanecheck inspect bundle/compute1/eth1.pcap
         lanecheck explain wrong-vni
 
@@ -21,8 +22,8 @@ struct Lanecheck: ParsableCommand {
       """,
     version: lanecheckVersion,
     subcommands: [
-      VerifyCommand.self, PathCommand.self, CheckCommand.self, TestCommand.self, InspectCommand.self,
-      ExplainCommand.self, RulesCommand.self,
+      VerifyCommand.self, PathCommand.self, CheckCommand.self, TraceCommand.self, SimulateCommand.self,
+      TestCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
     ])
 }
 

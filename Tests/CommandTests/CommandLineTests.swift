@@ -8,7 +8,7 @@ import Testing
     "Help goes to standard output and ends with 0",
     arguments: [
       ["--help"], ["verify", "--help"], ["path", "--help"], ["inspect", "--help"], ["explain", "--help"],
-      ["rules", "--help"], ["help", "verify"],
+      ["rules", "--help"], ["trace", "--help"], ["simulate", "--help"], ["help", "verify"],
     ])
   func help(arguments: [String]) throws {
     let result = try Lanecheck.run(arguments)
