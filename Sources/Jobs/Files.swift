@@ -16,6 +16,21 @@ func fileSize(_ path: String) -> UInt64 {
   return UInt64(clamping: status.st_size)
 }
 
+/// Which file a path leads to, whatever its name.
+struct FileIdentity: Hashable, Sendable {
+  private let device: UInt64
+  private let number: UInt64
+
+  /// nil where there is no such file.
+  init?(_ path: String) {
+    var status = stat()
+    // SAFETY: `stat` writes only the struct that it is given.
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    device = UInt64(status.st_dev)
+    number = UInt64(status.st_ino)
+  }
+}
+
 /// Makes a directory and those above it, where they are not there.
 /// - Returns: why that failed; nil where it did not.
 func makeDirectories(_ path: String) -> String? {

@@ -158,11 +158,12 @@ struct GuestFrames {
     }
     let interfaces = stream.interfaces
     let clock = source.host < survey.plan.clocks.count ? survey.plan.clocks[source.host] : ClockCorrection()
-    var latest = Int64.min
+    var last: [Int64] = []
     for record in stream.batch.frames {
       while stream.cursors.count <= min(record.interface, 255) { stream.cursors.append(ClockCursor()) }
       let time = stream.cursors[min(record.interface, 255)].toReference(record.time, clock)
-      latest = max(latest, time)
+      if last.count == 16 { last.removeFirst() }
+      last.append(time)
       guard let point = stream.pointOfInterface(record.interface), let port = survey.plan.points[point].port else {
         continue
       }
@@ -188,8 +189,10 @@ struct GuestFrames {
           number: record.number))
     }
     stream.ahead.sort { ($0.time, $0.number) < ($1.time, $1.number) }
-    // Within a file, frames may be this much out of order.
-    if latest != .min { stream.reached = max(stream.reached, latest &- Replay.disorder) }
+    // Within a file, frames may be this much out of order. A single wild time stamp says nothing of how far it is.
+    if let position = last.min(), position > .min + Replay.disorder {
+      stream.reached = max(stream.reached, min(position, .max - 1) - Replay.disorder)
+    }
   }
 
   private func isFromGuest(_ record: FrameRecord, _ source: CaptureSource, _ port: Int, _ kind: PointKind) -> Bool {

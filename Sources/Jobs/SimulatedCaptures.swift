@@ -38,12 +38,15 @@ final class SimulatedCaptures {
   private var deviceFiles: [FabricPort: File] = [:]
   private var encapsulations: [FabricPort: Encapsulation] = [:]
   private let underlayMACs: [MACAddress]
+  /// The captures that the run reads.
+  private let inputs: Set<FileIdentity>
 
   /// Makes a file for every point of the deployment, so that an empty one says that nothing was seen.
   init(_ survey: SurveyResult, _ fabric: Fabric, directory: String) throws(CaptureWriteError) {
     self.directory = directory
     self.fabric = fabric
     deployment = survey.deployment
+    inputs = Set(survey.deployment.captures.compactMap { FileIdentity($0.path) })
     underlayMACs = survey.deployment.hosts.map(SimulatedCaptures.underlayMAC)
     for host in deployment.hosts {
       guard SimulatedCaptures.isPlain(host.name) else {
@@ -81,6 +84,9 @@ final class SimulatedCaptures {
     guard open.count < SimulatedCaptures.mostFiles else {
       throw CaptureWriteError(
         path: directory, reason: "the bundle has more than \(SimulatedCaptures.mostFiles) capture points")
+    }
+    if let there = FileIdentity(directory + "/" + name), inputs.contains(there) {
+      throw CaptureWriteError(path: directory + "/" + name, reason: "it is one of the captures that are read")
     }
     let created = File(name, try PcapWriter(path: directory + "/" + name))
     open[name] = created

@@ -29,6 +29,9 @@ struct SimulateCommand: ParsableCommand {
     completion: .directory)
   var output: String
 
+  @Flag(help: ArgumentHelp("Keep no decided flows: every frame is looked up anew.", visibility: .hidden))
+  var decideAnew = false
+
   @Flag(help: "Leave out copies that may be or not.")
   var certain = false
 
@@ -50,6 +53,7 @@ struct SimulateCommand: ParsableCommand {
     var options = SimulateOptions(paths: [bundle], output: output)
     options.manifest = manifest
     options.onlyCertain = certain
+    options.caching = !decideAnew
     let progress = ProgressLine(quiet: quiet)
     let report = try runJob(progress) { () throws(JobError) in
       try simulate(options, progress: progress.handler)

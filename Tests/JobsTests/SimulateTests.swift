@@ -173,6 +173,19 @@ import Wire
     }
   }
 
+  @Test func itNeverWritesOverWhatItReads() throws {
+    let copy = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: copy) }
+    try FileManager.default.copyItem(atPath: Bundles.path("clean-vxlan"), toPath: copy.path)
+    let capture = copy.appendingPathComponent("host1/tap60820963-9a.pcap")
+    let before = try Data(contentsOf: capture)
+    let error = try #require(throws: JobError.self) {
+      try simulate(SimulateOptions(paths: [copy.path], output: copy.path + "/host2/.."))
+    }
+    #expect(error.message.contains("one of the captures that are read"))
+    #expect(try Data(contentsOf: capture) == before)
+  }
+
   @Test func withoutGuestsOrFlowsItSaysSo() throws {
     let empty = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: empty) }
