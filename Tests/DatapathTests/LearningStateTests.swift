@@ -10,7 +10,8 @@ import Wire
 
   static func state(_ extra: String = "", learns: Bool = true, dumped: Int64? = nil) throws -> LearningState {
     let host = FabricTests.host(11, peers: [12, 13], vlan: 1, learns: learns, extra: extra)
-    return try #require(LearningState(try #require(host.datapath), dumped: dumped))
+    let datapath = try #require(host.datapath)
+    return try #require(LearningState(datapath, dumped: dumped))
   }
 
   static func outer(_ remote: IPAddress) -> OuterHeader {
