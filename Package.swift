@@ -65,6 +65,7 @@ let package = Package(
     tests(
       "RobustnessTests",
       ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
+    tests("LiveTests", ["Jobs", "Verification"]),
     tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]
 )
