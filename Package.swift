@@ -66,6 +66,7 @@ let package = Package(
       "RobustnessTests",
       ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
     tests("JobsTests", ["Jobs", "Datapath", "Reporting", "CaptureFiles", "Wire"]),
+    tests("LiveTests", ["Jobs", "Verification"]),
     tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]
 )

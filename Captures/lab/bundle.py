@@ -8,6 +8,7 @@ import signal
 import time
 
 import expectation
+import manifest
 import state
 import switch
 import truth
@@ -25,9 +26,14 @@ class Bundle:
         self.directory.mkdir()
         self.captures = []
         self.traffic = Traffic(lab.traffic)
+        # Not everybody collects everything.
         self.spelling = lab.random.choice(["13", "13", "both", "14"])
-        self.tables = ("bridge", "open_vswitch")
-        self.with_state, self.with_after = True, True
+        self.tables = ("bridge", "open_vswitch") if lab.random.random() < 0.4 else ()
+        self.with_state, self.with_after = True, lab.random.random() < 0.4
+        # State without captures: for `lanecheck check`.
+        self.state_only = False
+        self.with_links = lab.random.random() < 0.5
+        self.points = lab.random.choice([("tap", "qvo"), ("tap", "qvo"), ("qvo",), ("tap",)])
         self.evidence = []
         self.fault = None
         self.told = []
@@ -44,9 +50,9 @@ class Bundle:
         self.captures.append(capture)
         return capture
 
-    def capture_guests(self, *guests, points=("tap", "qvo"), **options):
+    def capture_guests(self, *guests, points=None, **options):
         for guest in guests:
-            for point in points:
+            for point in points or self.points:
                 interface = getattr(guest, point) or (guest.tap if point == "qvo" else None)
                 if interface and not any(c.host is guest.host and c.interface == interface for c in self.captures):
                     self.capture(guest.host, interface, "tap" if interface == guest.tap else point, **options)
@@ -56,7 +62,7 @@ class Bundle:
             for nic in host.nics:
                 self.capture(host, nic, "tunnel", **options)
 
-    def capture_all(self, points=("tap", "qvo"), **options):
+    def capture_all(self, points=None, **options):
         self.capture_guests(*self.lab.guests, points=points, **options)
         self.capture_underlay(**options)
 
@@ -67,7 +73,7 @@ class Bundle:
         """State, then captures; the traffic runs inside; then the rest of the captures, and state again."""
         lab = self.lab
         self.started = time.time()
-        if not self.captures:
+        if not self.captures and not self.state_only:
             self.capture_all()
         if self.with_state:
             for host in self.hosts_of_captures():
@@ -79,23 +85,35 @@ class Bundle:
             self.told += run.finish()
         finally:
             run.abandon()
-        if self.with_state and self.with_after:
+        if self.with_state and self.with_after and not self.state_only:
             for host in self.hosts_of_captures():
                 self.collect(host, self.directory / host.name / "after")
         self.ended = time.time()
         lab.note("captures ended")
 
     def collect(self, host, directory):
-        state.collect(host, directory, self.version, self.spelling, self.tables)
+        state.collect(host, directory, self.version, self.spelling, self.tables, links=self.with_links)
         for name, *command in self.evidence:
             state.add_evidence(host, directory, name, *command)
 
     def hosts_of_captures(self):
+        if self.state_only:
+            return list(self.lab.hosts)
         seen = []
         for capture in self.captures:
             if capture.host not in seen:
                 seen.append(capture.host)
         return seen
+
+    def breaks(self, host, injected, changes=()):
+        """Notes the fault that was injected."""
+        self.fault = {"name": self.scenario.name, "host": host.name if host else None, "injected": injected,
+                      "flow_changes": list(changes)}
+
+    def use_manifest(self, complete=False):
+        """The bundle gets a lanecheck.yaml, and its networks have their names in the report."""
+        self.manifest = manifest.manifest(self.lab, complete)
+        self.expected.named_by_manifest = True
 
     # Writing
 

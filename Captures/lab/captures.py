@@ -55,7 +55,7 @@ class CaptureRun:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise LabError(f"no capture of {capture.path}: {log.read_text().strip()}")
                 time.sleep(0.01)
-        time.sleep(0.2)
+        time.sleep(0.2 if captures else 0)
 
     @staticmethod
     def listens(capture, log):
@@ -64,7 +64,7 @@ class CaptureRun:
 
     def finish(self):
         """Ends the captures; returns what truth.json says of each."""
-        time.sleep(0.4)
+        time.sleep(0.4 if self.running else 0)
         told = []
         for _, process, _ in self.running:
             if process.poll() is None:

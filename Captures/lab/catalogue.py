@@ -3,6 +3,7 @@
 import json
 
 FAMILIES = {
+    "": "Three hosts, one or two networks",
     "clean": "Ordinary networks: nothing may be found",
     "translation": "Translation: local VLAN ↔ VNI",
     "isolation": "Isolation: nothing where it does not belong",
@@ -25,14 +26,16 @@ def listing(scenarios):
     return "\n".join(lines) + "\n"
 
 
-def verdict(directory):
+def expected(directory):
+    """The verdict of an expect.yaml, and the first line of its comment."""
     path = directory / "expect.yaml"
-    if not path.exists():
-        return ""
-    for line in path.read_text().splitlines():
+    verdict, comment = "", ""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        if line.startswith("#") and not comment:
+            comment = line.removeprefix("#").strip().rstrip(".")
         if line.startswith("verdict:"):
-            return line.split(":", 1)[1].strip()
-    return ""
+            verdict = line.split(":", 1)[1].strip()
+    return verdict, comment
 
 
 def table(rows):
@@ -40,19 +43,51 @@ def table(rows):
     return lines + [f"| [{name}]({link}) | {teaches} | {result} |" for name, link, teaches, result in rows]
 
 
-def page(_scenarios, root):
-    """Markdown that lists the bundles below a directory, from what their truth.json says."""
+PREFACE = """# Recorded overlays
+
+Every frame here was really sent by a guest, switched by Open vSwitch (userspace datapath, 3.1.0) and recorded by tcpdump
+or dumpcap. Each bundle has
+
+- `truth.json`: what was really built, sent and broken, by the recorder's own knowledge: hosts and VTEPs, networks with
+  VNI and local VLANs, guests, captures with their counts, traffic and how it went, the fault with the flows changed;
+- `expect.yaml`: what `lanecheck test` must find. `lanecheck test Captures` runs them all.
+
+Names, addresses, MACs, VNIs and VLANs are drawn from a seed; nothing may be tuned to them. The bundles differ in what
+was collected, as those of real deployments do: dumps in several spellings, with and without `after/`, taps or qvos or
+both.
+
+## Record your own
+
+    sudo Captures/lab/record clean-vxlan --output /tmp/bundles
+    lanecheck verify /tmp/bundles/clean-vxlan
+
+`record --list` tells all scenarios; the bundles below are made by them, except the first group. `--seed N` draws other names and numbers,
+`--hosts N` adds hosts. It needs root, Linux network namespaces, Python 3, iproute2, ethtool, ping, tcpdump and Open vSwitch
+(`Scripts/setup --tests` installs them), and runs with whatever Open vSwitch is on the `PATH`; `OVS_PKGDATADIR` says where
+that one's `vswitch.ovsschema` is. All traffic stays inside the namespaces, which are removed at the end, also when it is
+interrupted; `record --clean` removes what a killed recorder left. A scenario is one function in `lab/scenarios_*.py`.
+
+Offloads are off and the datapath is in user space: captures of a kernel datapath with offloads look different at the NIC.
+What the underlay does to frames (loss, duplicates, changes, fragments) is done by a program between two cables, and VLAN devices of
+guests are one too.
+
+"""
+
+
+def page(root):
+    """Markdown that lists the bundles below a directory, from what their truth.json and expect.yaml say."""
     found = {}
     for path in sorted(root.glob("**/truth.json")):
         told = json.loads(path.read_text())
         relative = path.parent.relative_to(root)
         family = relative.parts[0] if len(relative.parts) > 1 else ""
-        teaches = told.get("teaches") or ""
+        verdict, comment = expected(path.parent)
+        teaches = told.get("teaches") or comment
         if told.get("rule") and told["kind"] != "clean":
             teaches += f" ({'raises' if told['kind'] == 'fault' else 'close to, and not'} `{told['rule']}`)"
-        found.setdefault(family, []).append((relative.name, relative, teaches, verdict(path.parent)))
+        found.setdefault(family, []).append((relative.name, relative, teaches, verdict))
     lines = []
     for family, title in FAMILIES.items():
         if family in found:
             lines += [f"## {title}", "", *table(found[family]), ""]
-    return "\n".join(lines)
+    return PREFACE + "\n".join(lines).rstrip() + "\n"

@@ -2,6 +2,8 @@
 
 import json
 
+import model
+
 
 class Expectation:
     def __init__(self, name):
@@ -10,6 +12,7 @@ class Expectation:
         self.findings = []
         self.allowed = []
         self.coverage = []
+        self.named_by_manifest = False
 
     def finds(self, rule, host=None, network=None, cause=None, count=None, verdict="fail"):
         """A finding that must be there, as a cause."""
@@ -18,7 +21,7 @@ class Expectation:
         if host is not None:
             finding["host"] = host.name
         if network is not None:
-            finding["network"] = network.report_name
+            finding["network"] = network
         if count is not None:
             finding["count"] = count
         if cause is not None:
@@ -32,21 +35,30 @@ class Expectation:
         return self
 
     def covers(self, host, network, out=">0", into=">0"):
-        self.coverage.append({"host": host.name, "network": network.report_name, "out": out, "in": into})
+        self.coverage.append({"host": host.name, "network": network, "out": out, "in": into})
         return self
 
     def text(self, scenario):
         lines = [f"# {scenario.teaches}", f"verdict: {self.verdict}"]
         lines.append("findings:" if self.findings else "findings: []")
         for finding in self.findings:
-            lines.append("  - { " + ", ".join(f"{key}: {scalar(value)}" for key, value in finding.items()) + " }")
+            lines.append(self.item(finding))
         if self.allowed:
             lines.append("allow: [" + ", ".join(self.allowed) + "]")
         if self.coverage:
             lines.append("coverage:")
             for row in self.coverage:
-                lines.append("  - { " + ", ".join(f"{key}: {scalar(value)}" for key, value in row.items()) + " }")
+                lines.append(self.item(row))
         return "\n".join(lines) + "\n"
+
+    def item(self, members):
+        text = ", ".join(f"{key}: {scalar(self.name_of(value))}" for key, value in members.items())
+        return "  - { " + text + " }"
+
+    def name_of(self, value):
+        if isinstance(value, model.Network):
+            return value.name if self.named_by_manifest else value.report_name
+        return value
 
 
 def scalar(value):
@@ -56,3 +68,11 @@ def scalar(value):
     # A name of digits and "e" alone would be read as a number.
     plain = plain and not value.replace("e", "").replace("-", "").isdigit()
     return value if plain else json.dumps(value)
+
+
+def cover_all(lab, bundle):
+    """Expects traffic in both directions wherever a captured host has a guest of a tunnelled network."""
+    for host in bundle.hosts_of_captures():
+        for network in lab.networks:
+            if network.tunnelled and any(guest.host is host and guest.network is network for guest in lab.guests):
+                bundle.expected.covers(host, network)

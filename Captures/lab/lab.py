@@ -6,8 +6,10 @@ import shutil
 import tempfile
 import time
 
+import firewall_flows
 import integration_flows
 import plumbing
+import trunk
 import tunnel_flows
 from commands import LabError, run
 from model import Guest, Host, Network, tunnel_port_name
@@ -41,7 +43,8 @@ class Lab:
         self.old = False
         self.offloads = False
         self.noisy = False
-        self.bonded = False
+        # Matches of what the openvswitch firewall driver lets in; None for the hybrid one.
+        self.firewall = None
         self.events, self.traffic, self.relays = [], [], []
         self.tunnel_options = {}
 
@@ -176,8 +179,14 @@ class Lab:
 
     def build_guest(self, guest):
         if guest.namespace is None:
-            guest.namespace = self.namespaces.add("vm-" + guest.name)
-        plumbing.plug(guest, self.offloads, self.noisy)
+            other = guest.extra.get("with")
+            guest.namespace = other.namespace if other else self.namespaces.add("vm-" + guest.name)
+        if guest.plug == "subport":
+            self.relays.append(trunk.plug_subport(guest))
+        elif guest.plug == "trunk":
+            trunk.plug_parent(guest)
+        else:
+            plumbing.plug(guest, self.offloads, self.noisy)
         plumbing.give_addresses(guest)
 
     def resolve_neighbours(self):
@@ -198,7 +207,7 @@ class Lab:
             patch=host.ofports["patch-int"][1],
             ports=[(host.ofports[name][1], kind) for (_, kind), name in host.tunnels.items()], networks=[],
             l2population=self.l2population, responder=self.responder, hard_timeout=self.hard_timeout,
-            cookie=tunnel_flows.COOKIE + (host.number + 1) * 0x1111)
+            cookie=self.cookie(host, tunnel_flows.COOKIE))
         here = {guest.network for guest in self.guests if guest.host is host}
         for network in self.networks:
             if not network.tunnelled or network not in here:
@@ -217,22 +226,39 @@ class Lab:
         return plan
 
     def install_flows(self, host):
-        """All flows of a host, as its agent does at its start."""
+        """All flows of a host, as its agent does at its start: those of an earlier start go when the new ones are in."""
         switch = host.switch
-        for bridge in ("br-tun", "br-int"):
-            switch.ofctl("del-flows", bridge)
+        if host.restarts == 0:
+            for bridge in ("br-tun", "br-int"):
+                switch.ofctl("del-flows", bridge)
         if self.old:
             switch.add_flows("br-tun", tunnel_flows.old_tunnel_flows(self.tunnel_plan(host)), "OpenFlow10")
             switch.add_flows("br-int", integration_flows.old_integration_flows(), "OpenFlow10")
             return
         switch.add_flows("br-tun", tunnel_flows.tunnel_flows(self.tunnel_plan(host)))
         self.install_integration_flows(host)
+        if host.restarts:
+            host.restarts -= 1
+            stale = {bridge: self.cookie(host, base) for bridge, base in
+                     (("br-tun", tunnel_flows.COOKIE), ("br-int", integration_flows.COOKIE))}
+            host.restarts += 1
+            for bridge, cookie in stale.items():
+                switch.ofctl("del-flows", bridge, f"cookie={cookie:#x}/-1")
 
     def install_integration_flows(self, host):
         ports = [(host.ofports[guest.ovs_port][1], guest) for guest in self.guests
                  if guest.host is host and guest.protected and guest.ovs_port in host.ofports]
+        if self.firewall:
+            host.switch.add_flows("br-int", firewall_flows.firewall_flows(
+                ports, self.cookie(host, integration_flows.COOKIE), self.firewall))
+            return
         host.switch.add_flows("br-int", integration_flows.integration_flows(
-            ports, integration_flows.COOKIE + (host.number + 1) * 0x1111, host_physical(host)), "OpenFlow10")
+            ports, self.cookie(host, integration_flows.COOKIE), host.physical), "OpenFlow10")
+
+    @staticmethod
+    def cookie(host, base):
+        """An agent draws a new cookie at every start."""
+        return base + (host.number + 1) * 0x1111 + host.restarts * 0x500000
 
     def ofport(self, host, name):
         return host.ofports[name][1]
@@ -264,6 +290,3 @@ class Lab:
         attempt(lambda: shutil.rmtree(self.scratch, ignore_errors=True))
         return problems
 
-
-def host_physical(host):
-    return getattr(host, "physical", ())

@@ -36,7 +36,8 @@ class Guest:
     ip: str
     ip6: str
     port_id: str
-    # hybrid: tap, qbr, qvb, qvo. direct: the tap is a port of br-int.
+    # hybrid: tap, qbr, qvb, qvo. direct: the tap is a port of br-int. trunk: the tap is on a trunk bridge.
+    # subport: a VLAN of a trunk's tap.
     plug: str = "hybrid"
     owner: str = "compute:nova"
     protected: bool = True
@@ -55,6 +56,8 @@ class Guest:
 
     @property
     def tap(self):
+        if self.plug == "subport":
+            return None
         prefix = {"network:router_interface": "qr-"}.get(self.owner, "tap")
         return prefix + self.short
 
@@ -72,6 +75,8 @@ class Guest:
 
     @property
     def ovs_port(self):
+        if self.plug in ("trunk", "subport"):
+            return {"trunk": "tpi-", "subport": "spi-"}[self.plug] + self.short
         return self.qvo or self.tap
 
     @property
@@ -98,6 +103,9 @@ class Host:
     ofports: dict = dataclasses.field(default_factory=dict)
     captured: bool = True
     udp_port: int = None
+    # (OpenFlow port of br-int, provider VLAN or None, local VLAN)
+    physical: list = dataclasses.field(default_factory=list)
+    restarts: int = 0
     nics: list = dataclasses.field(default_factory=list)
 
     def tunnel(self, peer, kind):

@@ -20,10 +20,10 @@ SCENARIOS = {}
 
 
 def scenario(name, kind, teaches, rule=None):
-    """Registers a function of (lab, bundle); its module's name is the family."""
+    """Registers a function of (lab, bundle); the first word of its module's name is the family."""
 
     def register(function):
-        family = function.__module__.rsplit(".", 1)[-1].removeprefix("scenarios_").replace("_", "-")
+        family = function.__module__.removeprefix("scenarios_").split("_")[0]
         if name in SCENARIOS:
             raise ValueError(f"two scenarios are named {name}")
         SCENARIOS[name] = Scenario(name, family, kind, rule, teaches, function)

@@ -9,7 +9,7 @@ from commands import CommandFailed, run
 SPELLINGS = ("both", "13", "10", "14")
 
 
-def collect(host, directory, version, spelling="13", tables=(), extras=()):
+def collect(host, directory, version, spelling="13", tables=(), extras=(), links=True):
     """Writes the state files of a host; collected.json has the time of each, in seconds since 1970."""
     directory.mkdir(parents=True, exist_ok=True)
     switch = host.switch
@@ -28,7 +28,8 @@ def collect(host, directory, version, spelling="13", tables=(), extras=()):
     for table in ("port", "interface", *tables):
         write(f"ovsdb-{table}.json", switch.vsctl("--format=json", "list", table))
     write("ip-addr.json", switch.run("ip", "-j", "addr"))
-    write("ip-link.json", switch.run("ip", "-s", "-d", "-j", "link"))
+    if links:
+        write("ip-link.json", switch.run("ip", "-s", "-d", "-j", "link"))
     (directory / "collected.json").write_text(
         json.dumps({"host": host.name, "ovsVersion": version, "taken": taken}, indent=1) + "\n")
     return taken

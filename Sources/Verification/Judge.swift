@@ -180,7 +180,9 @@ struct Judge: Sendable {
     }
     let from = Int(seen.outerFrom) < topology.vtepHost.count ? topology.vtepHost[Int(seen.outerFrom)] : -1
     let to = Int(seen.outerTo) < topology.vtepHost.count ? topology.vtepHost[Int(seen.outerTo)] : -1
-    let ends = [tunnelPorts.of(from, towards: to), tunnelPorts.of(to, towards: from)].compactMap { $0 }
+    let ends = [
+      tunnelPorts.of(from, towards: to, seen: seen.tunnelPort), tunnelPorts.of(to, towards: from, seen: seen.tunnelPort),
+    ].compactMap { $0 }
     return !ends.isEmpty && !ends.contains(seen.tunnelPort)
   }
 
@@ -255,7 +257,9 @@ struct Judge: Sendable {
     // The port is wrong where the receiver does not listen on it.
     let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
     let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
-    guard let configured = tunnelPorts.of(receiver, towards: sender), configured != seen.tunnelPort else { return false }
+    guard let configured = tunnelPorts.of(receiver, towards: sender, seen: seen.tunnelPort),
+      configured != seen.tunnelPort
+    else { return false }
     // A frame of a sender whose own point was captured is counted there.
     let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver
     let here = tunnel.host == odd || !topology.hostHasTunnelPoint[Int(odd)]

@@ -136,7 +136,7 @@ extension Judge {
     _ tunnel: TunnelSighting, _ seen: Observation, _ base: UInt64, _ group: [Observation]
   ) {
     // What the host does not take in teaches it nothing.
-    let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer)
+    let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer, seen: seen.tunnelPort)
     if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
     if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)) { return }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)

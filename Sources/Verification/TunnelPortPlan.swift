@@ -1,12 +1,15 @@
 import Deployment
 import Observations
 
-/// The UDP ports on which the hosts' VXLAN tunnels send and receive: as configured, else as their frames show.
+/// The UDP ports on which the hosts' tunnels send and receive: as configured, else as their frames show. Hosts may have
+/// Geneve tunnels beside those of VXLAN.
 struct TunnelPortPlan: Sendable {
   /// The port that most tunnels use.
   let usual: UInt16?
   /// By host and far host, where a tunnel between them is configured.
   private var pairs: [UInt64: UInt16] = [:]
+  /// The same for Geneve.
+  private var genevePairs: [UInt64: UInt16] = [:]
   /// By host; nil where its tunnels differ, or nothing is known.
   private var hosts: [UInt16?]
 
@@ -19,12 +22,13 @@ struct TunnelPortPlan: Sendable {
       return configured.count == 1 ? configured.first : nil
     }
     for host in deployment.hosts.indices {
-      for tunnel in deployment.tunnels(of: host) where tunnel.kind == .vxlan {
-        votes[tunnel.destinationPort, default: 0] += 1
+      for tunnel in deployment.tunnels(of: host) where tunnel.kind != .gre {
+        if tunnel.kind == .vxlan { votes[tunnel.destinationPort, default: 0] += 1 }
         guard let remote = tunnel.remote else { continue }
         let index = survey.plan.vteps.index(of: remote)
         guard Int(index) < survey.plan.vteps.hosts.count, let peer = survey.plan.vteps.hosts[Int(index)] else { continue }
-        pairs[TunnelPortPlan.key(Int32(host), Int32(peer))] = tunnel.destinationPort
+        let key = TunnelPortPlan.key(Int32(host), Int32(peer))
+        if tunnel.kind == .vxlan { pairs[key] = tunnel.destinationPort } else { genevePairs[key] = tunnel.destinationPort }
       }
     }
     // Another overlay may share the addresses: what most frames use is ours.
@@ -48,9 +52,11 @@ struct TunnelPortPlan: Sendable {
     UInt64(UInt32(bitPattern: host)) << 32 | UInt64(UInt32(bitPattern: peer))
   }
 
-  /// The port that a host uses for its tunnel to another; nil where that is not known.
-  func of(_ host: Int32, towards peer: Int32) -> UInt16? {
+  /// The port that a host uses for its tunnel to another, where a frame was seen on `seen`; nil where that is not known.
+  func of(_ host: Int32, towards peer: Int32, seen: UInt16) -> UInt16? {
     guard host >= 0 else { return nil }
-    return pairs[TunnelPortPlan.key(host, peer)] ?? hosts[Int(host)]
+    let key = TunnelPortPlan.key(host, peer)
+    if genevePairs[key] == seen { return seen }
+    return pairs[key] ?? hosts[Int(host)]
   }
 }

@@ -13,6 +13,15 @@ enum Bundles {
 
   static let clean = names("clean-")
 
+  /// Every bundle that has expectations: in the bundles' directory, or in a family's below it.
+  static let all = below("expect.yaml")
+
+  /// Bundles, by name, that have this file.
+  static func below(_ file: String) -> [String] {
+    let paths = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
+    return paths.filter { $0.hasSuffix("/" + file) }.map { String($0.dropLast(file.count + 1)) }.sorted()
+  }
+
   static func names(_ prefix: String) -> [String] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: root.path)) ?? []
     return all.filter { $0.hasPrefix(prefix) }.sorted()

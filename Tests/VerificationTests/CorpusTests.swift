@@ -6,23 +6,24 @@ import Verification
 
 /// `lanecheck test Captures`, and what it does with bundles and files that are not in order.
 @Suite("Regression runs") struct CorpusTests {
-  @Test func everyRecordedBundleIsAsExpected() throws {
-    let bundles = try test(TestOptions(paths: [Bundles.root.path]))
-    for bundle in bundles {
-      for failure in bundle.failures {
-        Issue.record("\(bundle.bundle): expected \(failure.expected)\nactual \(failure.actual)")
-      }
+  @Test(arguments: Bundles.all)
+  func everyRecordedBundleIsAsExpected(bundle: String) throws {
+    let tested = try test(TestOptions(paths: [Bundles.path(bundle)]))
+    #expect(tested.count == 1)
+    for failure in tested.flatMap(\.failures) {
+      Issue.record("\(failure.name): expected \(failure.expected)\nactual \(failure.actual)")
     }
-    #expect(bundles.count == Bundles.names("").filter { name in
-      FileManager.default.fileExists(atPath: Bundles.path(name) + "/expect.yaml")
-    }.count)
-    #expect(bundles.count >= 23)
+  }
+
+  @Test func bundlesAreFoundHoweverDeepTheyLie() throws {
+    let below = try test(TestOptions(paths: [Bundles.path("installed")])).map(\.bundle)
+    #expect(below == Bundles.all.filter { $0.hasPrefix("installed/") }.map(Bundles.path))
+    #expect(Bundles.all.count >= 23)
   }
 
   @Test func everyRecordedBundleHasExpectations() {
-    for name in Bundles.names("") where FileManager.default.fileExists(atPath: Bundles.path(name) + "/truth.json") {
-      #expect(FileManager.default.fileExists(atPath: Bundles.path(name) + "/expect.yaml"), "\(name)")
-    }
+    let recorded = Bundles.below("truth.json")
+    #expect(recorded == Bundles.all)
   }
 
   private func withCopy(of name: String, expecting text: String?, _ body: (String) throws -> Void) throws {
