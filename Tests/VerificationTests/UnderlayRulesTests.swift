@@ -90,7 +90,7 @@ import Wire
     var files: [String: Data] = [:]
     for host in ["host1", "host2", "host3"] {
       files["\(host)/eth1.pcap"] = try Self.rewrite("wrong-vni-out", "\(host)/eth1.pcap") { bytes, frame in
-        Self.fragments(bytes, frame.outer, of: 64)
+        frame.hasInner ? Self.fragments(bytes, frame.outer, of: 64) : [bytes]
       }
     }
     let report = try Bundles.verify("wrong-vni-out", adding: files)
@@ -160,7 +160,7 @@ import Wire
     }
     func isLost(_ bytes: [UInt8], _ headers: FrameHeaders) -> Bool {
       guard bytes.count - Int(headers.start) > 600 else { return false }
-      return !onlySome || bytes[bytes.count - 1] & 1 == 0 && bytes.count % 3 == 0
+      return !onlySome || key(bytes, headers).reduce(0) { $0 + Int($1) } % 2 == 0
     }
     var files: [String: Data] = [:]
     files["host2/eth1.pcap"] = try Self.rewrite("clean-vxlan", "host2/eth1.pcap") { bytes, frame in
