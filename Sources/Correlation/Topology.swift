@@ -11,6 +11,12 @@ public struct Topology: Sendable {
     public var isGuestSide: Bool
     public var isTunnel: Bool
     public var isMirror: Bool
+    /// `vxlan_sys_4789` and its like: inner frames without their VNI, between the underlay and the switch.
+    public var isTunnelDevice: Bool
+    /// Its place among the tunnel points of its host, as a bit; 0 elsewhere.
+    public var tunnelBit: UInt64
+    /// Two captures of it ran side by side, or may have.
+    public var hasSeveralCaptures: Bool
   }
 
   /// What the judging of every frame asks of a port, without its names and lists.
@@ -34,6 +40,9 @@ public struct Topology: Sendable {
   public let vniOfNetwork: [Int64]
   /// Tunnel points of each host, and guest-side points of each port.
   public let tunnelPoints: [[Int]]
+  /// For each host, the ways in which its tunnel frames are seen whole, each as the points that must all be recording:
+  /// any point in series (a bond, a VLAN device), or all members of a bond. None where only some members were captured.
+  public let tunnelProofs: [[[Int]]]
   public let guestPoints: [[Int]]
   /// Host of each VTEP; -1 for peers that are no host here.
   public let vtepHost: [Int32]
@@ -64,11 +73,16 @@ public struct Topology: Sendable {
   public init(_ deployment: Deployment, _ plan: ObservationPlan) {
     self.deployment = deployment
     self.plan = plan
-    points = plan.points.map { point in
-      Point(
+    let tunnelPoints = deployment.hosts.indices.map { host in
+      plan.points.indices.filter { plan.points[$0].host == host && plan.points[$0].kind == .tunnel }
+    }
+    points = plan.points.enumerated().map { index, point in
+      let place = tunnelPoints[point.host].firstIndex(of: index)
+      return Point(
         host: Int32(point.host), port: Int32(point.port ?? -1), rank: Int8(point.rank),
         isGuestSide: point.kind.isGuestSide && point.port != nil, isTunnel: point.kind == .tunnel,
-        isMirror: point.kind == .mirror)
+        isMirror: point.kind == .mirror, isTunnelDevice: point.kind == .tunnelDevice,
+        tunnelBit: place.map { 1 << UInt64($0 & 63) } ?? 0, hasSeveralCaptures: point.captures.count > 1)
     }
     portNetwork = deployment.ports.map { Int32($0.network ?? -1) }
     portHost = deployment.ports.map { Int32($0.host) }
@@ -78,19 +92,16 @@ public struct Topology: Sendable {
         macCount: Int32(clamping: port.macs.count), installedTag: port.installedTag.map { Int32($0) } ?? -1)
     }
     vniOfNetwork = deployment.networks.map { $0.isOverlay ? $0.segmentationID.map { Int64($0) } ?? -1 : -1 }
-    tunnelPoints = deployment.hosts.indices.map { host in
-      plan.points.indices.filter { plan.points[$0].host == host && plan.points[$0].kind == .tunnel }
+    self.tunnelPoints = tunnelPoints
+    tunnelProofs = deployment.hosts.indices.map { host in
+      deployment.wholeViews(of: host, among: tunnelPoints[host].map { ($0, plan.points[$0].interface) })
     }
     var guestPoints = deployment.ports.map { _ in [Int]() }
     for (index, point) in plan.points.enumerated() where point.kind.isGuestSide {
       if let port = point.port { guestPoints[port].append(index) }
     }
     self.guestPoints = guestPoints
-    let mtus = deployment.hosts.flatMap(\.interfaces).filter { device in
-      ["tap", "qvo", "qvb", "vhu"].contains { device.name.hasPrefix($0) }
-    }.compactMap(\.mtu)
-    // Ethernet header and two tags; 1600 where no MTU is known.
-    longestFrame = UInt32(clamping: mtus.max().map { min($0, 65_535) + 22 } ?? 1600)
+    longestFrame = deployment.longestFrame
     let networkCount = deployment.networks.count
     self.networkCount = networkCount
     vtepHost = plan.vteps.hosts.map { Int32($0 ?? -1) }

@@ -48,6 +48,8 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
   public var sent: Int32 = -1
   /// `in`: how many deliveries came of it.
   public var deliveries: Int32 = 0
+  /// Tunnel points of the host that showed it: a bond and its member, a VLAN device and the device beneath.
+  var points: UInt64 = 0
 }
 
 /// Tells the trajectories of a group of equal frames apart: which passage entered the network, which
@@ -61,6 +63,8 @@ public struct TrajectoryResolver: Sendable {
   public let topology: Topology
   public private(set) var passages: [Passage] = []
   public private(set) var tunnels: [TunnelSighting] = []
+  /// Further sightings at points in series, each with the tunnel sighting that it belongs to.
+  public private(set) var series: [(tunnel: Int32, observation: Int32)] = []
   /// Mirrors, `any`, bridges: evidence beside the path (indices into the group).
   public private(set) var witnesses: [Int32] = []
   /// More than one frame of these bytes entered: which sighting belongs to which is a choice.
@@ -80,6 +84,7 @@ public struct TrajectoryResolver: Sendable {
   public mutating func resolve(_ group: [Observation]) {
     passages.removeAll(keepingCapacity: true)
     tunnels.removeAll(keepingCapacity: true)
+    series.removeAll(keepingCapacity: true)
     witnesses.removeAll(keepingCapacity: true)
     for index in group.indices { sort(index, group) }
     for index in passages.indices where passages[index].direction == .unknown {
@@ -103,14 +108,20 @@ public struct TrajectoryResolver: Sendable {
     let seen = group[place]
     let index = Int32(truncatingIfNeeded: place)
     let point = topology.points[Int(seen.point)]
+    if point.hasSeveralCaptures, isRecordedTwice(place, group) { return }
     if point.isTunnel {
+      if let at = seriesSighting(of: seen, point, group) {
+        tunnels[at].points |= point.tunnelBit
+        series.append((Int32(truncatingIfNeeded: at), index))
+        return
+      }
       let far = seen.direction == .out ? seen.outerTo : seen.outerFrom
       let peer = Int(far) < topology.vtepHost.count ? topology.vtepHost[Int(far)] : -1
       if seen.vni != lastLane.vni || lastLane.network == -2 { lastLane = (seen.vni, topology.network(ofVNI: seen.vni)) }
       tunnels.append(
         TunnelSighting(
           observation: index, host: point.host, time: seen.time, vni: seen.vni, network: lastLane.network,
-          direction: seen.direction, peer: peer))
+          direction: seen.direction, peer: peer, points: point.tunnelBit))
       return
     }
     guard point.isGuestSide else {

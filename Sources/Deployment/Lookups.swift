@@ -18,6 +18,16 @@ extension Deployment {
     return found.count == 1 ? found.first?.key : nil
   }
 
+  /// Longest frame that a guest's device sends in one piece, in octets, by the MTUs of the hosts' devices; longer ones
+  /// are superframes.
+  public var longestFrame: UInt32 {
+    let mtus = hosts.flatMap(\.interfaces).filter { device in
+      ["tap", "qvo", "qvb", "vhu"].contains { device.name.hasPrefix($0) }
+    }.compactMap(\.mtu)
+    // Ethernet header and two tags; 1600 where no MTU is known.
+    return UInt32(clamping: mtus.max().map { min($0, 65_535) + 22 } ?? 1600)
+  }
+
   public func hostIndex(named name: String) -> Int? { hosts.firstIndex { $0.name == name } }
 
   /// The host that has this tunnel endpoint.

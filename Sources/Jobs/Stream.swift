@@ -88,6 +88,11 @@ struct CaptureStream: ~Copyable {
     }
   }
 
+  /// Records of segments are kept from now on.
+  mutating func keepSegments() { builder.keepsSegments = true }
+
+  mutating func takeSegments() -> [SegmentRecord] { builder.takeSegments() }
+
   /// Bytes of frames read so far, with their record headers.
   private(set) var bytesRead: UInt64 = 0
 
@@ -125,6 +130,9 @@ struct CaptureStream: ~Copyable {
 /// What was read in one go, in the order in which it is judged.
 private struct Portion: Sendable {
   var observations: [Observation] = []
+  /// Of the same capture, where superframes are about.
+  var segments: [SegmentRecord] = []
+  var hasSuperframes = false
   /// New times that points cover, by point.
   var spans: [(point: Int, first: Int64, last: Int64)] = []
   /// No capture will show a frame from before.
@@ -158,19 +166,28 @@ enum Replay {
     DispatchQueue(label: "lanecheck.reading").async { read(survey, portions, spare) }
     // A frame shows at most twice at a guest's point; a flood shows at its sender once for each peer.
     var correlator = Correlator(largest: max(256, 8 * survey.plan.points.count))
+    var joiner = SegmentJoiner(longestFrame: survey.plan.longestFrame)
     while true {
       var portion = portions.take()
       correlator.add(portion.observations)
       portion.observations.removeAll(keepingCapacity: true)
       spare.put(portion.observations)
+      if portion.hasSuperframes { joiner.activate() }
+      joiner.add(portion.segments)
       for span in portion.spans { run.setSpan(point: span.point, first: span.first, last: span.last) }
       if let watermark = portion.watermark {
-        correlator.close(before: watermark) { run.add($0, isPiece: $1) }
+        correlator.close(before: watermark) {
+          if joiner.isActive { joiner.add($0, isPiece: $1) } else { run.add($0, isPiece: $1) }
+        }
+        joiner.settle(before: watermark) { run.add($0, isPiece: $1) }
         run.judgeWaiting()
       }
       progress?(portion.bytesRead, portion.frames)
       guard let outcomes = portion.outcomes else { continue }
-      correlator.finish { run.add($0, isPiece: $1) }
+      correlator.finish {
+        if joiner.isActive { joiner.add($0, isPiece: $1) } else { run.add($0, isPiece: $1) }
+      }
+      joiner.settle(before: .max) { run.add($0, isPiece: $1) }
       run.judgeWaiting()
       return outcomes
     }
@@ -181,11 +198,18 @@ enum Replay {
     for index in survey.deployment.captures.indices { streams.append(Box(CaptureStream(index, survey))) }
     var bytesRead: UInt64 = 0
     var frames: UInt64 = 0
+    var hasSuperframes = survey.plan.hasSuperframes
     func portion(of stream: Box, until horizon: Int64) -> Portion {
       var portion = Portion()
       portion.observations = spare.take()
       let before = (stream.value.bytesRead, stream.value.builder.counts.frames)
       stream.read(until: horizon, into: &portion.observations)
+      if !hasSuperframes, stream.value.builder.metSuperframe {
+        hasSuperframes = true
+        for other in streams { other.value.keepSegments() }
+      }
+      portion.hasSuperframes = hasSuperframes
+      if hasSuperframes { portion.segments = stream.value.takeSegments() }
       bytesRead &+= stream.value.bytesRead - before.0
       frames &+= stream.value.builder.counts.frames - before.1
       portion.bytesRead = bytesRead

@@ -14,6 +14,10 @@ public struct ObservationPlan: Sendable {
   /// Bytes of the network packet that go into a digest.
   public var depth = 128
   public var seed: UInt64 = 0
+  /// Longer (inner) frames of TCP and UDP are superframes, in octets.
+  public var longestFrame: UInt32 = 1600
+  /// The sample of the captures has superframes: records of segments are kept from the start.
+  public var hasSuperframes = false
   /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
   public var clocks: [ClockCorrection] = []
 
@@ -64,17 +68,28 @@ public struct CaptureCounts: Sendable {
   public var fragments: UInt64 = 0
   /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
   public var portUnreachable: [UInt16: UInt64] = [:]
+  /// What the capture showed of the underlay.
+  public var underlay: [UnderlayEvidence.Key: UnderlayEvidence] = [:]
 }
 
 /// Turns the frames of one capture into observations.
 public struct ObservationBuilder: Sendable {
   public let capture: Int
   public let plan: ObservationPlan
-  public private(set) var counts = CaptureCounts()
+  public internal(set) var counts = CaptureCounts()
   /// Addresses met that the plan does not know; observations number them from `unknownBase`.
   public private(set) var unknown = VTEPTable()
   public private(set) var anomalies: [EncapsulationAnomaly] = []
-  private var frame = DecodedFrame()
+  /// Records of TCP segments since they were last taken, where they are kept.
+  public private(set) var segments: [SegmentRecord] = []
+  public var keepsSegments: Bool
+  /// Whether a superframe was met.
+  public private(set) var metSuperframe = false
+  var frame = DecodedFrame()
+  var fragments = FragmentTable()
+  var outerTags = OuterTagCache()
+  /// Octets over which checksums were computed.
+  var octetsSummed = 0
   private var closedPorts: TunnelPorts
   // Of the plan, what every frame asks for, as flat values.
   private var route = Route.none
@@ -105,6 +120,7 @@ public struct ObservationBuilder: Sendable {
     closedPorts.vxlan0 = 0
     closedPorts.geneve = 0
     closedPorts.gre = false
+    keepsSegments = plan.hasSuperframes
     kinds = plan.points.map(\.kind)
     isOwn = Array(repeating: false, count: plan.vteps.addresses.count)
     var points: [Int] = []
@@ -235,8 +251,22 @@ public struct ObservationBuilder: Sendable {
     _ bytes: Span<UInt8>, _ record: FrameRecord, point: Int, time: Int64, direction: CaptureSource.Direction?,
     to output: inout [Observation]
   ) {
-    if frame.outer.isFragment { counts.fragments += 1 }
+    if frame.outer.isFragment {
+      addFragment(bytes, record, point: point, time: time, direction: direction, to: &output)
+      return
+    }
+    addWhole(bytes, record, point: point, time: time, direction: direction, to: &output)
+  }
+
+  /// An outer packet that is no fragment, or was put together of all.
+  mutating func addWhole(
+    _ bytes: Span<UInt8>, _ record: FrameRecord, point: Int, time: Int64,
+    direction: CaptureSource.Direction?, to output: inout [Observation]
+  ) {
     guard frame.tunnel.kind != .none else {
+      if frame.outer.transport == .icmp || frame.outer.transport == .icmpv6 {
+        noteTooBig(bytes, record, point: point, time: time)
+      }
       if frame.outer.transport == .icmp, frame.outer.icmpType == 3, frame.outer.icmpCode == 3 {
         notePortUnreachable()
       }
@@ -284,6 +314,11 @@ public struct ObservationBuilder: Sendable {
     guard frame.hasInner, frame.inner.hasSource else {
       counts.malformed += 1
       return
+    }
+    if way == .out {
+      noteOuterTag(record, point: point, time: time, from: from, to: to)
+    } else if way == .in {
+      checkChecksum(bytes, record, point: point, time: time, from: from, to: to)
     }
     append(
       bytes, frame.inner, record, point: point, time: time, direction: way, basis: basis, from: from, receiver: to,
@@ -344,6 +379,9 @@ public struct ObservationBuilder: Sendable {
       counts.tooShort += 1
       return
     }
+    let length = UInt32(truncatingIfNeeded: record.wireLength) &- headers.start
+    if length > plan.longestFrame, headers.transport == .tcp || headers.transport == .udp { metSuperframe = true }
+    if keepsSegments { keepSegment(bytes, headers, record, time: time) }
     let isTunnel = from != VTEPTable.none || receiver != VTEPTable.none
     output.append(
       Observation(
@@ -354,43 +392,23 @@ public struct ObservationBuilder: Sendable {
         vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
         tunnelPort: isTunnel ? frame.outer.destinationPort : 0,
         vid: headers.tags.count > 0 ? headers.tags[0].vid : 0, target: target(headers),
-        length: UInt32(truncatingIfNeeded: record.wireLength) &- headers.start,
+        length: length,
         tagCount: headers.tags.count, direction: direction, basis: basis, frameClass: frameClass(headers)))
   }
-}
 
-/// Hash of the address that a frame of ARP or neighbour discovery is about.
-func target(_ headers: FrameHeaders) -> UInt32 {
-  switch headers.network {
-  // A reply speaks of its sender.
-  case .arp: headers.arpOperation == 2 ? headers.sourceAddress.shortHash : headers.destinationAddress.shortHash
-  case .ipv6 where headers.transport == .icmpv6: headers.neighborTarget.shortHash
-  default: 0
+  private mutating func keepSegment(
+    _ bytes: Span<UInt8>, _ headers: FrameHeaders, _ record: FrameRecord, time: Int64
+  ) {
+    let segment = SegmentRecord(
+      bytes, headers, wireLength: record.wireLength, time: time, frame: UInt32(truncatingIfNeeded: record.number),
+      capture: UInt16(truncatingIfNeeded: capture), seed: plan.seed)
+    if let segment { segments.append(segment) }
   }
-}
 
-/// The class of a frame, from its headers.
-func frameClass(_ headers: FrameHeaders) -> Observation.Class {
-  switch headers.network {
-  case .arp:
-    if headers.etherType == 0x8035 { return .rarp }
-    return headers.arpOperation == 1 ? .arpRequest : headers.arpOperation == 2 ? .arpReply : .other
-  case .ipv4, .ipv6:
-    if headers.isFragment, headers.fragmentOffset > 0 { return .fragment }
-    switch headers.transport {
-    case .tcp: return .tcp
-    case .udp: return .udp
-    case .icmp: return headers.icmpType == 8 ? .icmpRequest : headers.icmpType == 0 ? .icmpReply : .other
-    case .icmpv6:
-      switch headers.icmpType {
-      case 128: return .icmpRequest
-      case 129: return .icmpReply
-      case 135: return .neighborSolicitation
-      case 136: return .neighborAdvertisement
-      default: return .other
-      }
-    default: return .other
-    }
-  default: return .other
+  /// Hands over the records of segments kept since the last time.
+  public mutating func takeSegments() -> [SegmentRecord] {
+    guard !segments.isEmpty else { return [] }
+    defer { segments.removeAll() }
+    return segments
   }
 }

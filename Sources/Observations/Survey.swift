@@ -193,6 +193,7 @@ struct Survey {
 
   mutating func census() {
     result.plan.tunnelPorts = tunnelPorts()
+    result.plan.longestFrame = result.deployment.longestFrame
     var frame = DecodedFrame()
     for capture in result.deployment.captures.indices {
       var seen: [(point: Int, from: IPAddress, to: IPAddress)] = []
@@ -200,6 +201,7 @@ struct Survey {
       var addresses = addressesOfMAC
       let route = result.plan.routes[capture]
       let plan = result.plan
+      var hasSuperframes = false
       sample(capture) { batch, interfaces in
         let bytes = batch.bytes.span
         for record in batch.frames {
@@ -218,6 +220,7 @@ struct Survey {
           let kind = plan.points[point].kind
           learnAddress(&addresses, frame)
           let opened = (kind == .tunnel || kind == .unknown) && frame.tunnel.kind != .none && frame.hasInner
+          if opened || kind != .tunnel, isSuperframe(frame, opened, record, plan) { hasSuperframes = true }
           if opened { seen.append((point, frame.outer.sourceAddress, frame.outer.destinationAddress)) }
           if record.capturedLength < record.wireLength {
             let offset = Int(opened ? frame.inner.networkOffset : frame.outer.networkOffset)
@@ -225,6 +228,7 @@ struct Survey {
           }
         }
       }
+      if hasSuperframes { result.plan.hasSuperframes = true }
       leastDepth = least
       addressesOfMAC = addresses
       for (point, from, to) in seen {
@@ -238,6 +242,14 @@ struct Survey {
     for (index, point) in result.plan.points.enumerated() where point.kind == .unknown && tunnelFrames[index] > 0 {
       result.plan.points[index].kind = .tunnel
     }
+  }
+
+  private func isSuperframe(
+    _ frame: DecodedFrame, _ isOpened: Bool, _ record: FrameRecord, _ plan: ObservationPlan
+  ) -> Bool {
+    let transport = isOpened ? frame.inner.transport : frame.outer.transport
+    let start = isOpened ? Int(frame.inner.start) : 0
+    return record.wireLength - start > Int(plan.longestFrame) && (transport == .tcp || transport == .udp)
   }
 
   /// Whose address is whose, from ARP: the sender speaks of itself.

@@ -43,6 +43,7 @@ public func renderJSON(_ report: Report) -> String {
         }
       }
       json.member("otherFrames", report.trajectories.otherFrames)
+      json.member("otherOverlayFrames", report.trajectories.otherOverlayFrames)
     }
     json.member("inputErrors", report.inputErrors)
     json.member("notes", report.notes)

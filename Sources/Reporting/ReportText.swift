@@ -145,7 +145,7 @@ struct ReportText {
 
   private mutating func writeUnjudged() {
     let counts = report.trajectories
-    guard counts.unjudged > 0 || (verbose && counts.otherFrames > 0) else { return }
+    guard counts.unjudged > 0 || counts.otherOverlayFrames > 0 || (verbose && counts.otherFrames > 0) else { return }
     line()
     if counts.unjudged > 0 {
       let reasons = counts.unjudgedReasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
@@ -156,9 +156,13 @@ struct ReportText {
           + (list.isEmpty ? "" : ": \(list)"),
         indent: 0)
     }
-    if verbose, counts.otherFrames > 0 {
-      labelled("other frames", "\(grouped(counts.otherFrames)) of the underlay itself and of other overlays", indent: 0)
+    if counts.otherOverlayFrames > 0 {
+      labelled(
+        "other overlay", "\(grouped(counts.otherOverlayFrames)) tunnel frames that belong to none of these hosts' tunnels",
+        indent: 0)
     }
+    let rest = counts.otherFrames - min(counts.otherFrames, counts.otherOverlayFrames)
+    if verbose, rest > 0 { labelled("other frames", "\(grouped(rest)) of the underlay itself", indent: 0) }
   }
 
   /// All captures where asked for; else only those that gave nothing or broke off.

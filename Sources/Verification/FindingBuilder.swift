@@ -45,6 +45,7 @@ struct FindingBuilder {
     explainDeliveries()
     addStretches()
     addAnomalies()
+    addUnderlay()
     attach()
   }
 

@@ -17,6 +17,7 @@ struct Judge: Sendable {
   var resolver: TrajectoryResolver
   var faults: [FaultKey: FaultRecord] = [:]
   var stretches: [StretchKey: StretchRecord] = [:]
+  var sizes: [SizeKey: SizeRecord] = [:]
   var counts = TrajectoryCounts()
   /// Trajectories by host × network: out, in, and those that went wrong.
   var out: [UInt64]
@@ -78,6 +79,7 @@ struct Judge: Sendable {
     }
     guard !group.allSatisfy(isOtherOverlay) else {
       counts.otherFrames += UInt64(group.count)
+      counts.otherOverlayFrames += UInt64(group.count)
       return
     }
     for seen in group { shownKinds[Int(seen.point)] |= seen.frameClass.kindBit }

@@ -6,9 +6,7 @@ import Wire
 /// Where frames pass and where they vanish: counted by stretch of the path, judged when all is read.
 extension Judge {
   func isLive(tunnelOf host: Int32, _ time: Int64) -> Bool {
-    for index in topology.tunnelPoints[Int(host)] {
-      if spans[index].contains(time) { return true }
-    }
+    for view in topology.tunnelProofs[Int(host)] where view.allSatisfy({ spans[$0].contains(time) }) { return true }
     return false
   }
 
@@ -32,7 +30,8 @@ extension Judge {
         var arrived = false
         for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
         // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
-        if !arrived { arrived = isShownByPorts(of: tunnel.peer) }
+        if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
+        noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived)
         let key = StretchKey(
           stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         count(key, arrived, base, group, index)
@@ -74,6 +73,15 @@ extension Judge {
 
   func isShownByPorts(of host: Int32) -> Bool {
     for passage in resolver.passages where passage.host == host && passage.direction == .toGuest { return true }
+    return false
+  }
+
+  /// The device that opens tunnels shows what has come out of one: it arrived, whatever the NIC's capture left out.
+  func isShownByTunnelDevice(of host: Int32, _ group: [Observation]) -> Bool {
+    for index in resolver.witnesses {
+      let point = topology.points[Int(group[Int(index)].point)]
+      if point.isTunnelDevice, point.host == host { return true }
+    }
     return false
   }
 

@@ -85,7 +85,8 @@ public struct PathFollower: Sendable {
     }
     // One count a trajectory, though a flood has several copies.
     var lastEntry: Int32 = -2
-    for tunnel in resolver.tunnels {
+    for at in resolver.tunnels.indices {
+      let tunnel = resolver.tunnels[at]
       let leaving = tunnel.direction == .out && Int(tunnel.host) == ports[from].host
       let arriving = tunnel.direction == .in && Int(tunnel.host) == ports[to].host
       guard leaving || arriving, ports[from].host != ports[to].host else { continue }
@@ -100,6 +101,9 @@ public struct PathFollower: Sendable {
         counts.wrongVNI[Int(seen.point), default: [:]][tunnel.vni, default: 0] += 1
       } else {
         counts.atPoint[Int(seen.point), default: 0] += 1
+        for other in resolver.series where Int(other.tunnel) == at {
+          counts.atPoint[Int(group[Int(other.observation)].point), default: 0] += 1
+        }
         if seen.tagCount > 0, tunnel.entry < 0 || seen.tagCount > resolver.passages[Int(tunnel.entry)].tagCount {
           counts.tagged[Int(seen.point), default: 0] += 1
         }

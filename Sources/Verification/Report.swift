@@ -233,6 +233,8 @@ public struct TrajectoryCounts: Sendable, Hashable {
   public var unjudgedReasons: [String: UInt64] = [:]
   /// Frames of other overlays and of the underlay itself, which are nobody's lane.
   public var otherFrames: UInt64 = 0
+  /// Of those: frames of other overlays.
+  public var otherOverlayFrames: UInt64 = 0
 
   public init() {}
 }

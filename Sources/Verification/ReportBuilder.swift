@@ -19,6 +19,7 @@ struct ReportBuilder {
     for outcome in captures {
       report.framesRead += outcome.counts.frames
       report.trajectories.otherFrames += outcome.counts.other + outcome.counts.foreignTunnels
+      report.trajectories.otherOverlayFrames += outcome.counts.foreignTunnels
       if let error = outcome.error, !outcome.isTruncated { report.inputErrors.append(error) }
     }
     report.firstTime = captures.compactMap(\.counts.start).min()

@@ -66,7 +66,9 @@ public enum RuleCatalogue {
     "untagged-port", "duplicate-address",
     "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
     "frame-lost",
+    "bad-checksum-on-wire",
     "nonstandard-tunnel-port", "malformed-encapsulation",
+    "outer-vlan-mismatch", "underlay-fragmented", "exceeds-underlay-mtu",
     "port-tag-mismatch", "dead-vlan", "mapping-conflict", "missing-mapping", "missing-flood-peer", "missing-tunnel",
     "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
   ]

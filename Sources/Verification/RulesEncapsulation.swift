@@ -62,7 +62,10 @@ let encapsulationRules: [Rule] = [
           tcpdump -e -nn -c 5 -i UNDERLAY-NIC 'vlan and udp port 4789'
       """,
     remedy: "Put the hosts' tunnel addresses on the same VLAN, or route between them on purpose.",
-    exceptions: "Not raised where captures are taken on the VLAN sub-interface, which shows no tag."),
+    exceptions: """
+      Not raised where captures are taken on the VLAN sub-interface, which shows no tag, nor where the hosts' outer MACs
+      show a router between them: subnets have VLANs of their own.
+      """),
   Rule(
     "underlay-fragmented", .encapsulation, .warning,
     "Tunnel packets are fragmented on the underlay.",
@@ -82,7 +85,7 @@ let encapsulationRules: [Rule] = [
           openstack network show NETWORK -c mtu
       """,
     remedy: "Raise the underlay's MTU by at least 50 (70 for IPv6), or lower the networks' MTU.",
-    exceptions: "Fragments inside the tunnel are the guests' business."),
+    exceptions: "Fragments inside the tunnel are the guests' business, fragments of other traffic the hosts'."),
   Rule(
     "exceeds-underlay-mtu", .encapsulation, .error,
     "Large frames are lost because the tunnel packet exceeds the underlay's MTU.",
@@ -103,5 +106,6 @@ let encapsulationRules: [Rule] = [
     remedy: "Raise the underlay's MTU on the whole path, or lower the network's MTU and renew the guests' leases.",
     exceptions: """
       Not raised for large outer packets alone: with segmentation offload a capture shows packets that the NIC will cut.
+      ICMP errors about other packets than those of our tunnels do not count, nor sizes of which some frames pass.
       """),
 ]

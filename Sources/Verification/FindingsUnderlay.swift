@@ -1,0 +1,288 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings about the underlay itself: fragments, MTU, outer VLANs, checksums that NICs left undone.
+extension FindingBuilder {
+  /// Evidence of one kind about one sender, from all captures.
+  private struct Underlay {
+    var record = FaultRecord()
+    /// Greatest length of a packet, or least MTU that an error named.
+    var octets: UInt32 = 0
+    var receivers: Set<UInt16> = []
+    var isLimit = false
+
+    mutating func add(_ seen: UnderlayEvidence, _ key: UnderlayEvidence.Key, capture: UInt16) {
+      record.count += seen.count
+      record.copies += seen.count
+      record.first = min(record.first, seen.first)
+      record.last = max(record.last, seen.last)
+      if record.point == nil { record.point = key.point }
+      for frame in seen.frames { record.frames.add(capture: capture, frame: frame) }
+      record.frames.total += Int(clamping: seen.count) - seen.frames.count
+      receivers.insert(key.to)
+      isLimit = key.kind == .tooBig
+      note(seen.octets)
+    }
+
+    mutating func add(_ other: Underlay) {
+      record.count += other.record.count
+      record.copies += other.record.copies
+      record.first = min(record.first, other.record.first)
+      record.last = max(record.last, other.record.last)
+      record.frames.merge(other.record.frames)
+      receivers.formUnion(other.receivers)
+      note(other.octets)
+    }
+
+    private mutating func note(_ more: UInt32) {
+      if more > 0 { octets = octets == 0 ? more : isLimit ? min(octets, more) : max(octets, more) }
+    }
+  }
+
+  mutating func addUnderlay() {
+    addFragmented()
+    addTooBig()
+    addSizeLimits()
+    addChecksums()
+    addOuterVLANs()
+  }
+
+  /// Evidence of a kind by the index of the sender's address. Of points in series on one host the one that showed most.
+  private func evidence(
+    _ kinds: Set<UnderlayEvidence.Kind>, at isWanted: (UnderlayEvidence.Key) -> Bool
+  ) -> [UInt16: Underlay] {
+    var byPoint: [UInt32: Underlay] = [:]
+    for (capture, outcome) in captures.enumerated() {
+      let keys = outcome.counts.underlay.keys.filter { kinds.contains($0.kind) && isWanted($0) }.sorted {
+        ($0.kind.rawValue, $0.point, $0.from, $0.to) < ($1.kind.rawValue, $1.point, $1.from, $1.to)
+      }
+      for key in keys {
+        guard let seen = outcome.counts.underlay[key] else { continue }
+        byPoint[UInt32(key.from) << 16 | UInt32(key.point), default: Underlay()].add(
+          seen, key, capture: UInt16(truncatingIfNeeded: capture))
+      }
+    }
+    var best: [UInt64: Underlay] = [:]
+    for place in byPoint.keys.sorted() {
+      guard let seen = byPoint[place] else { continue }
+      let host = topology.points[Int(place & 0xffff)].host
+      let key = UInt64(place >> 16) << 32 | UInt64(UInt32(bitPattern: host))
+      if let known = best[key], known.record.count >= seen.record.count { continue }
+      best[key] = seen
+    }
+    var found: [UInt16: Underlay] = [:]
+    for key in best.keys.sorted() {
+      guard let seen = best[key] else { continue }
+      let from = UInt16(truncatingIfNeeded: key >> 32)
+      if found[from] == nil { found[from] = seen } else { found[from]?.add(seen) }
+    }
+    return found
+  }
+
+  private func host(ofVTEP index: UInt16) -> Int32 {
+    Int(index) < topology.vtepHost.count ? topology.vtepHost[Int(index)] : -1
+  }
+
+  private func isSenders(_ key: UnderlayEvidence.Key) -> Bool { topology.points[Int(key.point)].host == host(ofVTEP: key.from) }
+
+  private func vtepName(_ index: UInt16) -> String {
+    let host = host(ofVTEP: index)
+    if host >= 0 { return hostName(host) }
+    return Int(index) < topology.plan.vteps.addresses.count ? "\(topology.plan.vteps.addresses[Int(index)])" : "an unknown address"
+  }
+
+  private func names(_ receivers: Set<UInt16>) -> String {
+    receivers.sorted().prefix(4).map { vtepName($0) }.joined(separator: ", ") + (receivers.count > 4 ? ", …" : "")
+  }
+
+  // MARK: Size
+
+  private mutating func addFragmented() {
+    let own = evidence([.fragmented], at: isSenders)
+    let received = evidence([.fragmented]) { !isSenders($0) }
+    for from in Set(own.keys).union(received.keys).sorted() {
+      guard let seen = own[from] ?? received[from] else { continue }
+      let sender = host(ofVTEP: from)
+      let onTheWay = own[from] == nil && sender >= 0 && topology.hostHasTunnelPoint[Int(sender)]
+      let message =
+        onTheWay
+        ? "tunnel packets of \(vtepName(from)) arrive at \(names(seen.receivers)) in fragments, though it sends them whole: "
+          + "a link between has too small an MTU"
+        : "\(vtepName(from)) sends tunnel packets to \(names(seen.receivers)) in fragments: the underlay's MTU has no room for "
+          + "the encapsulation"
+      var draft = draft(
+        nil, seen.record, rule: "underlay-fragmented", severity: .warning, host: sender, network: -1, message: message)
+      if seen.octets > 0 { draft.finding.observed = [("packetOctets", .number(Int64(seen.octets)))] }
+      if sender >= 0 { draft.finding.next.append("on \(hostName(sender)): ip link show; ip route get PEER-VTEP") }
+      drafts.append(draft)
+    }
+  }
+
+  private mutating func addTooBig() {
+    let errors = evidence([.tooBig]) { _ in true }
+    for from in errors.keys.sorted() {
+      guard let seen = errors[from] else { continue }
+      let sender = host(ofVTEP: from)
+      let size = seen.octets > 0 ? "more than \(seen.octets) octets" : "packets of this size"
+      var draft = draft(
+        nil, seen.record, rule: "exceeds-underlay-mtu", severity: .error, host: sender, network: -1,
+        message: "tunnel packets of \(vtepName(from)) to \(names(seen.receivers)) are too large for the underlay: a link on "
+          + "the way takes no \(size) (ICMP)")
+      if seen.octets > 0 { draft.finding.observed = [("nextLinkMTU", .number(Int64(seen.octets)))] }
+      draft.finding.cause = Cause(kind: .underlay, text: "a link of the underlay has a smaller MTU than the hosts' NICs")
+      if sender >= 0 { draft.finding.next.append("on \(hostName(sender)): ip route show cache; ping -M do -s 1572 PEER-VTEP") }
+      drafts.append(draft)
+    }
+  }
+
+  /// Where every frame above a size vanishes and those below pass.
+  private mutating func addSizeLimits() {
+    let keys = judge.sizes.keys.sorted { ($0.host, $0.peer, $0.kind) < ($1.host, $1.peer, $1.kind) }
+    var limits: [UInt64: (key: SizeKey, record: FaultRecord, largest: UInt32, passed: UInt64)] = [:]
+    for key in keys {
+      guard let sizes = judge.sizes[key], sizes.isLimit else { continue }
+      let pair = UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: key.peer))
+      var limit = limits[pair] ?? (key, FaultRecord(), 0, 0)
+      limit.record.count += sizes.missedAbove
+      limit.record.copies += sizes.missedAbove
+      for miss in sizes.missed {
+        limit.record.first = min(limit.record.first, miss.time)
+        limit.record.last = max(limit.record.last, miss.time)
+        if limit.record.point == nil { limit.record.point = miss.point }
+        limit.record.frames.add(miss)
+      }
+      limit.largest = max(limit.largest, sizes.largestPassed)
+      limit.passed += sizes.passed
+      limits[pair] = limit
+    }
+    for pair in limits.keys.sorted() {
+      guard let limit = limits[pair] else { continue }
+      var draft = draft(
+        nil, limit.record, rule: "exceeds-underlay-mtu", severity: .error, host: limit.key.host, network: -1,
+        message: "of the frames from \(hostName(limit.key.host)) to \(hostName(limit.key.peer)) all \(limit.record.count) of more than "
+          + "\(limit.largest) octets vanish on the underlay, while \(limit.passed) shorter ones of the same kinds pass")
+      draft.finding.certainty = .likely
+      draft.finding.observed = [("largestPassed", .number(Int64(limit.largest)))]
+      draft.finding.cause = Cause(kind: .underlay, text: "a link of the underlay has no room for the encapsulated frames")
+      draft.finding.next.append("on \(hostName(limit.key.host)): ping -M do -s 1572 PEER-VTEP")
+      let name = draft.finding.host
+      draft.parent = drafts.firstIndex { $0.finding.rule == "exceeds-underlay-mtu" && $0.finding.host == name }
+      drafts.append(draft)
+    }
+  }
+
+  // MARK: Checksums
+
+  private mutating func addChecksums() {
+    // Virtual devices hand on unfinished checksums, and their peers know.
+    let seen = evidence([.wrongChecksum, .unfinishedChecksum]) { key in
+      key.kind == .wrongChecksum || isPhysical(point: Int(key.point))
+    }
+    for from in seen.keys.sorted() {
+      // A few may have been sent so by a guest.
+      guard let wrong = seen[from], wrong.record.count >= 3 else { continue }
+      let sender = host(ofVTEP: from)
+      var draft = draft(
+        nil, wrong.record, rule: "bad-checksum-on-wire", severity: .warning, host: sender, network: -1,
+        message: "frames from \(vtepName(from)) arrive at \(names(wrong.receivers)) with a wrong inner checksum: the guests "
+          + "there will drop them")
+      if sender >= 0 {
+        draft.finding.next.append("on \(hostName(sender)): ethtool -k UNDERLAY-NIC | grep -e tx-udp_tnl -e tx-checksum")
+      }
+      drafts.append(draft)
+    }
+  }
+
+  /// Whether state shows that a point's device is a real one, or stands on such.
+  private func isPhysical(point: Int) -> Bool {
+    let place = topology.plan.points[point]
+    let devices = deployment.hosts[place.host].interfaces
+    guard let device = devices.first(where: { $0.name == place.interface }) else { return false }
+    if let kind = device.kind { return ["bond", "team", "vlan"].contains(kind) }
+    // Without details (`ip -d`) no device has a kind.
+    return devices.contains { $0.kind != nil }
+  }
+
+  // MARK: Outer VLANs
+
+  private struct OwnTag {
+    var vid: UInt16
+    var count: UInt64
+    var evidence: UnderlayEvidence
+    var capture: UInt16
+    var point: UInt16
+  }
+
+  /// The outer VLAN that a host puts around its tunnel packets to a peer, where it is always the same.
+  private func ownTag(from: UInt16, to: UInt16) -> OwnTag? {
+    var found: OwnTag?
+    for (capture, outcome) in captures.enumerated() {
+      let keys = outcome.counts.underlay.keys.filter {
+        $0.kind == .outerVLAN && $0.from == from && $0.to == to && isSenders($0) && showsTags(point: Int($0.point))
+      }
+      for key in keys.sorted(by: { ($0.point, $0.vid) < ($1.point, $1.vid) }) {
+        guard let seen = outcome.counts.underlay[key] else { continue }
+        if let known = found {
+          guard known.vid == key.vid else { return nil }
+          if known.point != key.point { continue }
+          found?.count += seen.count
+        } else {
+          found = OwnTag(
+            vid: key.vid, count: seen.count, evidence: seen, capture: UInt16(truncatingIfNeeded: capture), point: key.point)
+        }
+      }
+    }
+    return found
+  }
+
+  /// A VLAN device shows frames without the tag that it adds.
+  private func showsTags(point: Int) -> Bool {
+    let place = topology.plan.points[point]
+    if let kind = deployment.hosts[place.host].interfaces.first(where: { $0.name == place.interface })?.kind {
+      return kind != "vlan"
+    }
+    guard let dot = place.interface.lastIndex(of: ".") else { return !place.interface.hasPrefix("vlan") }
+    return UInt16(place.interface[place.interface.index(after: dot)...]) == nil
+  }
+
+  private mutating func addOuterVLANs() {
+    var pairs: Set<UInt32> = []
+    for outcome in captures {
+      for key in outcome.counts.underlay.keys where key.kind == .outerVLAN {
+        pairs.insert(UInt32(min(key.from, key.to)) << 16 | UInt32(max(key.from, key.to)))
+      }
+    }
+    for pair in pairs.sorted() {
+      let (a, b) = (UInt16(pair >> 16), UInt16(truncatingIfNeeded: pair))
+      guard host(ofVTEP: a) >= 0, host(ofVTEP: b) >= 0, let there = ownTag(from: a, to: b),
+        let back = ownTag(from: b, to: a), there.vid != back.vid, !isRouted(there, back)
+      else { continue }
+      var record = FaultRecord()
+      for tag in [there, back] {
+        record.count += tag.count
+        record.copies += tag.count
+        record.first = min(record.first, tag.evidence.first)
+        record.last = max(record.last, tag.evidence.last)
+        for frame in tag.evidence.frames { record.frames.add(capture: tag.capture, frame: frame) }
+      }
+      record.point = there.point
+      func words(_ vid: UInt16) -> String { vid == 0 ? "without a VLAN tag" : "in VLAN \(vid)" }
+      var draft = draft(
+        nil, record, rule: "outer-vlan-mismatch", severity: .warning, host: host(ofVTEP: a), network: -1,
+        message: "\(vtepName(a)) sends tunnel packets to \(vtepName(b)) \(words(there.vid)), and gets sent them "
+          + "\(words(back.vid)): they pass only if a switch between translates")
+      draft.finding.expected = [("outerVLAN", .number(Int64(back.vid)))]
+      draft.finding.observed = [("outerVLAN", .number(Int64(there.vid)))]
+      draft.finding.next.append("ip -d link show type vlan on \(vtepName(a)) and \(vtepName(b))")
+      drafts.append(draft)
+    }
+  }
+
+  /// Between hosts in different subnets each has the VLAN of its own: packets go to a router, not to the peer's NIC.
+  private func isRouted(_ there: OwnTag, _ back: OwnTag) -> Bool {
+    there.evidence.outerDestination != back.evidence.outerSource
+      && back.evidence.outerDestination != there.evidence.outerSource
+  }
+}

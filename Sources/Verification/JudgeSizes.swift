@@ -1,0 +1,69 @@
+import Correlation
+import Observations
+
+/// Frames of one kind from one host to another.
+struct SizeKey: Hashable, Sendable {
+  var host: Int32
+  var peer: Int32
+  /// As `Observation.Class.kindBit`: a firewall or a filter tells kinds apart, an MTU does not.
+  var kind: UInt16
+}
+
+/// Which sizes pass the underlay, and which vanish.
+struct SizeRecord: Sendable {
+  var passed: UInt64 = 0
+  /// Length of the longest inner frame that passed, in octets.
+  var largestPassed: UInt32 = 0
+  var lastPassed = Int64.min
+  /// Frames that vanished though longer ones pass.
+  var missedBelow: UInt64 = 0
+  /// Frames longer than any that passed, and the first of them.
+  var missedAbove: UInt64 = 0
+  var missed: [Observation] = []
+  static var mostMissed: Int { 256 }
+
+  mutating func pass(_ seen: Observation) {
+    passed += 1
+    lastPassed = max(lastPassed, seen.time)
+    guard seen.length > largestPassed else { return }
+    largestPassed = seen.length
+    guard missedAbove > 0 else { return }
+    let before = missedAbove
+    missed.removeAll { $0.length <= largestPassed }
+    missedAbove = UInt64(missed.count)
+    missedBelow += before - missedAbove
+  }
+
+  mutating func miss(_ seen: Observation) {
+    guard seen.length > largestPassed else {
+      missedBelow += 1
+      return
+    }
+    missedAbove += 1
+    if missed.count < SizeRecord.mostMissed { missed.append(seen) }
+  }
+
+  /// Whether a limit of size explains it and chance does not: several vanished, frames passed while they did, and
+  /// at the rate at which shorter ones vanish this would not happen.
+  var isLimit: Bool {
+    guard missedAbove >= 3, passed >= 3, let first = missed.map(\.time).min(), lastPassed > first,
+      Set(missed.map(\.digest)).count >= 3
+    else { return false }
+    let rate = Double(missedBelow + 1) / Double(missedBelow + passed + 2)
+    var chance = 1.0
+    for _ in 0..<min(missedAbove, 64) { chance *= rate }
+    return chance < 1e-3
+  }
+}
+
+extension Judge {
+  /// Notes whether a frame that a host sent over the underlay arrived.
+  mutating func noteSize(_ seen: Observation, from host: Int32, to peer: Int32, arrived: Bool) {
+    let key = SizeKey(host: host, peer: peer, kind: seen.frameClass.kindBit)
+    if arrived {
+      sizes[key, default: SizeRecord()].pass(seen)
+    } else if seen.length <= topology.longestFrame {
+      sizes[key, default: SizeRecord()].miss(seen)
+    }
+  }
+}
