@@ -61,6 +61,8 @@ public struct CaptureCounts: Sendable {
   /// Frames of an interface that another capture records too, or that has no point.
   public var unrouted: UInt64 = 0
   public var malformed: UInt64 = 0
+  /// Contradictory tunnel headers that were counted only: there were more than are kept.
+  public var anomaliesBeyond: UInt64 = 0
   public var fragments: UInt64 = 0
   /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
   public var portUnreachable: [UInt16: UInt64] = [:]
@@ -317,7 +319,10 @@ public struct ObservationBuilder: Sendable {
   private mutating func note(
     _ kind: EncapsulationAnomaly.Kind, _ record: FrameRecord, point: Int, time: Int64, from: UInt16, to: UInt16
   ) {
-    guard anomalies.count < ObservationBuilder.anomalyBound else { return }
+    guard anomalies.count < ObservationBuilder.anomalyBound else {
+      counts.anomaliesBeyond += 1
+      return
+    }
     anomalies.append(
       EncapsulationAnomaly(
         kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture),
@@ -359,13 +364,14 @@ public struct ObservationBuilder: Sendable {
   }
 }
 
-/// Hash of the address that a frame of ARP or neighbour discovery is about.
+/// Hash of the address that a frame of ARP or neighbour discovery is about; of other packets, their selector.
 func target(_ headers: FrameHeaders) -> UInt32 {
   switch headers.network {
   // A reply speaks of its sender.
   case .arp: headers.arpOperation == 2 ? headers.sourceAddress.shortHash : headers.destinationAddress.shortHash
-  case .ipv6 where headers.transport == .icmpv6: headers.neighborTarget.shortHash
-  default: 0
+  case .ipv6 where headers.transport == .icmpv6 && (headers.icmpType == 135 || headers.icmpType == 136):
+    headers.neighborTarget.shortHash
+  default: selector(headers)
   }
 }
 

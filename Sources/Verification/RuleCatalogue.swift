@@ -65,7 +65,7 @@ public enum RuleCatalogue {
     "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac", "spoof-blocked",
     "untagged-port", "duplicate-address",
     "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
-    "frame-lost",
+    "frame-lost", "dropped-by-policy", "frame-duplicated", "frame-modified",
     "nonstandard-tunnel-port", "malformed-encapsulation",
     "port-tag-mismatch", "dead-vlan", "mapping-conflict", "missing-mapping", "missing-flood-peer", "missing-tunnel",
     "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
