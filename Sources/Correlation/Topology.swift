@@ -23,6 +23,8 @@ public struct Topology: Sendable {
   public struct PortFacts: Sendable, BitwiseCopyable {
     public var isActive: Bool
     public var hasSubports: Bool
+    /// A Linux bridge lies between the guest and br-int: security groups are applied there.
+    public var isHybrid: Bool
     public var mac: MACAddress
     public var macCount: Int32
     /// -1 where unset or unknown.
@@ -44,6 +46,8 @@ public struct Topology: Sendable {
   /// any point in series (a bond, a VLAN device), or all members of a bond. None where only some members were captured.
   public let tunnelProofs: [[[Int]]]
   public let guestPoints: [[Int]]
+  /// Points of each port by rank, four a port (tap, qbr, qvb, qvo); -1 where none was captured, or several.
+  public let pointOfRank: [Int32]
   /// Host of each VTEP; -1 for peers that are no host here.
   public let vtepHost: [Int32]
   /// Whether a tunnel point of the host was captured; a guest-side point of the port.
@@ -88,7 +92,8 @@ public struct Topology: Sendable {
     portHost = deployment.ports.map { Int32($0.host) }
     portFacts = deployment.ports.map { port in
       PortFacts(
-        isActive: port.active, hasSubports: !port.subports.isEmpty, mac: port.macs.first ?? .zero,
+        isActive: port.active, hasSubports: !port.subports.isEmpty,
+        isHybrid: port.qvo != nil || port.qvb != nil || port.qbr != nil, mac: port.macs.first ?? .zero,
         macCount: Int32(clamping: port.macs.count), installedTag: port.installedTag.map { Int32($0) } ?? -1)
     }
     vniOfNetwork = deployment.networks.map { $0.isOverlay ? $0.segmentationID.map { Int64($0) } ?? -1 : -1 }
@@ -101,6 +106,12 @@ public struct Topology: Sendable {
       if let port = point.port { guestPoints[port].append(index) }
     }
     self.guestPoints = guestPoints
+    pointOfRank = guestPoints.flatMap { own in
+      (0..<4).map { rank in
+        let same = own.filter { plan.points[$0].rank == rank && !plan.points[$0].captures.isEmpty }
+        return same.count == 1 ? Int32(same[0]) : -1
+      }
+    }
     longestFrame = deployment.longestFrame
     let networkCount = deployment.networks.count
     self.networkCount = networkCount
@@ -170,13 +181,27 @@ public struct Topology: Sendable {
     "\(deployment.hosts[plan.points[point].host].name)/\(plan.points[point].interface)"
   }
 
-  /// The point, with the guest's name where intent gives it one.
+  /// The point, with what people know the guest by.
   public func place(ofPoint point: Int) -> String {
     let place = name(ofPoint: point)
-    guard let number = plan.points[point].port else { return place }
+    guard let number = plan.points[point].port, let label = label(ofPort: number) else { return place }
+    return "\(place) (\(label))"
+  }
+
+  /// The guest's name where intent gives it one, else its part (dhcp, router) and its address; nil where only
+  /// interfaces are known.
+  public func label(ofPort number: Int) -> String? {
     let port = deployment.ports[number]
     let interfaces = [port.bridgePort, port.tap, port.qvo, port.qvb, port.qbr]
-    return interfaces.contains(port.name) ? place : "\(place) (\(port.name))"
+    if !interfaces.contains(port.name) { return port.name }
+    var words: [String] = []
+    if let owner = port.deviceOwner, owner.hasPrefix("network:") {
+      words.append(owner.contains("dhcp") ? "dhcp" : owner.contains("router") ? "router" : String(owner.dropFirst(8)))
+    }
+    if let address = port.addresses.first(where: { $0.family == .v4 }) ?? port.addresses.first {
+      words.append("\(address)")
+    }
+    return words.isEmpty ? nil : words.joined(separator: " ")
   }
 
   /// Whether a MAC belongs to several ports at once (HA, DVR, allowed address pairs, cloned tenants). A guest that

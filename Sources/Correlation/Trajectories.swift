@@ -16,8 +16,8 @@ public struct Passage: Sendable, BitwiseCopyable {
   public var first: Int32
   public var last: Int32
   /// Ranks seen, as bits.
-  var ranks: UInt16
-  var lastRank: Int8
+  public var ranks: UInt16
+  public var lastRank: Int8
   public var sightings: Int32
   public var tagCount: UInt8
   public var vid: UInt16
@@ -233,7 +233,23 @@ public struct TrajectoryResolver: Sendable {
     for passage in passages where passage.direction == .fromGuest { entries += 1 }
     isAmbiguous = entries > 1
     guard entries > 0 else { return }
-    for at in tunnels.indices where tunnels[at].direction == .out {
+    // Where several entered, each copy goes to the entry whose lane it is in before any goes to another.
+    if entries > 1 || lanes > 1 { assignCopies(group, isLawful: true, isChoice: true) }
+    assignCopies(group, isLawful: false, isChoice: entries > 1 || lanes > 1)
+  }
+
+  /// How many lanes the copies that left are in; 2 stands for more.
+  private var lanes: Int {
+    var first: UInt32?
+    for tunnel in tunnels where tunnel.direction == .out {
+      if let first, first != tunnel.vni { return 2 }
+      first = tunnel.vni
+    }
+    return first == nil ? 0 : 1
+  }
+
+  private mutating func assignCopies(_ group: [Observation], isLawful: Bool, isChoice: Bool) {
+    for at in tunnels.indices where tunnels[at].direction == .out && tunnels[at].entry < 0 {
       let tunnel = tunnels[at]
       let seen = group[Int(tunnel.observation)]
       var best: Int32 = -1
@@ -243,8 +259,9 @@ public struct TrajectoryResolver: Sendable {
         guard passage.direction == .fromGuest, passage.host == tunnel.host,
           passage.start <= tunnel.time &+ TrajectoryResolver.stampSlack
         else { continue }
-        if entries > 1, takes(candidate, copyTo: seen.outerTo, before: at, group) { continue }
         let matches = topology.vni(ofNetwork: Int(passage.network)) == tunnel.vni
+        if isLawful, !matches { continue }
+        if isChoice, takes(candidate, copyTo: seen.outerTo, group) { continue }
         // The latest entry that fits: what an earlier one lacks, the capture lost.
         if best < 0 || (matches && !bestMatches)
           || (matches == bestMatches && passage.start >= passages[Int(best)].start)
@@ -258,8 +275,8 @@ public struct TrajectoryResolver: Sendable {
   }
 
   /// Whether an entry already has a copy to that VTEP.
-  private func takes(_ entry: Int, copyTo receiver: UInt16, before limit: Int, _ group: [Observation]) -> Bool {
-    for at in 0..<limit where tunnels[at].direction == .out && Int(tunnels[at].entry) == entry {
+  private func takes(_ entry: Int, copyTo receiver: UInt16, _ group: [Observation]) -> Bool {
+    for at in tunnels.indices where tunnels[at].direction == .out && Int(tunnels[at].entry) == entry {
       if group[Int(tunnels[at].observation)].outerTo == receiver { return true }
     }
     return false
@@ -321,20 +338,33 @@ public struct TrajectoryResolver: Sendable {
     }
     guard left else { return }
     for at in passages.indices where passages[at].direction == .toGuest && !passages[at].laneMatches {
-      // A frame of the port's own lane that is not accounted for: the capture lost its arrival.
-      if hasUnseenSource(at, group) {
-        passages[at].laneMatches = true
-      } else {
-        _ = assignDelivery(at, group, isLawful: false)
+      switch unseenSource(of: at) {
+      case .sent: passages[at].laneMatches = true
+      case .entered:
+        // Neither sent nor received, says each of two captures: then rather what else is not accounted for, best what
+        // its own ports lack. As many come out of a lane as go in.
+        if !assignDelivery(at, group, isLawful: false, of: .missed),
+          !assignDelivery(at, group, isLawful: false, of: .unaccounted)
+        {
+          passages[at].laneMatches = true
+        }
+      case .none: _ = assignDelivery(at, group, isLawful: false)
       }
     }
   }
 
+  /// Which arrivals a delivery may have come of: any; those that led to none yet; those that should have led to one
+  /// at a captured port of their own lane.
+  private enum Candidates { case any, unaccounted, missed }
+
   /// Finds what a delivery came of, in the port's own lane or in any.
-  private mutating func assignDelivery(_ at: Int, _ group: [Observation], isLawful: Bool) -> Bool {
+  private mutating func assignDelivery(
+    _ at: Int, _ group: [Observation], isLawful: Bool, of candidates: Candidates = .any
+  ) -> Bool {
     let delivery = passages[at]
     let wanted = topology.vni(ofNetwork: Int(delivery.network))
     if isLawful, delivery.network < 0 { return false }
+    if candidates != .any, !isTwin(group[Int(delivery.first)].source, of: delivery.network) { return false }
     var best: (tunnel: Int32, entry: Int32, time: Int64)?
     for candidate in tunnels.indices {
       let arrival = tunnels[candidate]
@@ -342,10 +372,12 @@ public struct TrajectoryResolver: Sendable {
         arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || wanted == arrival.vni
       else { continue }
       if let best, best.time > arrival.time { continue }
+      if candidates != .any, arrival.deliveries > 0 { continue }
+      if candidates == .missed, !isMissedByOwnPorts(arrival, group) { continue }
       if isTaken(port: delivery.port, tunnel: Int32(truncatingIfNeeded: candidate), but: at) { continue }
       best = (Int32(truncatingIfNeeded: candidate), -1, arrival.time)
     }
-    for candidate in passages.indices where candidate != at {
+    for candidate in passages.indices where candidate != at && candidates == .any {
       let entry = passages[candidate]
       guard entry.direction == .fromGuest, entry.host == delivery.host, entry.port != delivery.port,
         entry.start <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || entry.network == delivery.network
@@ -362,15 +394,44 @@ public struct TrajectoryResolver: Sendable {
     return true
   }
 
+  /// Whether several ports may send from a MAC, one of them in a network: then its frames may have come from there.
+  private func isTwin(_ mac: MACAddress, of network: Int32) -> Bool {
+    guard let owners = topology.portsOfMAC[mac], owners.count > 1 else { return false }
+    return owners.contains { topology.portNetwork[$0] == network }
+  }
+
+  /// Whether an arrival's own lane has a captured port on its host that should show the frame, and none does.
+  private func isMissedByOwnPorts(_ arrival: TunnelSighting, _ group: [Observation]) -> Bool {
+    guard arrival.network >= 0 else { return false }
+    let destination = group[Int(arrival.observation)].destination
+    var isExpected = false
+    for port in topology.ports(on: arrival.host, of: arrival.network) where topology.portIsCaptured[port] {
+      guard destination.isBroadcast || topology.isOwn(destination, of: port) else { continue }
+      isExpected = true
+      for passage in passages where passage.direction == .toGuest && Int(passage.port) == port { return false }
+    }
+    return isExpected
+  }
+
+  private enum UnseenSource {
+    case none
+    /// A frame of the lane was sent to the host, or may have been: no capture would show it.
+    case sent
+    /// A frame of the lane entered on a host whose tunnel point shows none to this host.
+    case entered
+  }
+
   /// Whether more frames of a delivery's lane were sent towards its host than its port is known to have got.
-  private func hasUnseenSource(_ at: Int, _ group: [Observation]) -> Bool {
+  private func unseenSource(of at: Int) -> UnseenSource {
     let delivery = passages[at]
-    guard delivery.network >= 0, let wanted = topology.vni(ofNetwork: Int(delivery.network)) else { return false }
+    guard delivery.network >= 0, let wanted = topology.vni(ofNetwork: Int(delivery.network)) else { return .none }
     var entered = 0
+    var hidden = 0
     var known = 0
     for passage in passages {
       if passage.direction == .fromGuest, passage.network == delivery.network, passage.port != delivery.port {
         entered += 1
+        if passage.host == delivery.host || !topology.hostHasTunnelPoint[Int(passage.host)] { hidden += 1 }
       }
       if passage.direction == .toGuest, passage.port == delivery.port, passage.laneMatches { known += 1 }
     }
@@ -378,7 +439,10 @@ public struct TrajectoryResolver: Sendable {
     for tunnel in tunnels where tunnel.direction == .out && tunnel.peer == delivery.host && tunnel.vni == wanted {
       sent += 1
     }
-    return known < max(entered, sent)
+    if known < max(hidden, sent) || (known < entered && !topology.hostHasTunnelPoint[Int(delivery.host)]) {
+      return .sent
+    }
+    return known < entered ? .entered : .none
   }
 
   private func isTaken(port: Int32, tunnel: Int32 = -1, entry: Int32 = -1, but own: Int) -> Bool {

@@ -1,12 +1,13 @@
 import Wire
 
-/// Hash of the address that a frame of ARP or neighbour discovery is about.
+/// Hash of the address that a frame of ARP or neighbour discovery is about; of other packets, their selector.
 func target(_ headers: FrameHeaders) -> UInt32 {
   switch headers.network {
   // A reply speaks of its sender.
   case .arp: headers.arpOperation == 2 ? headers.sourceAddress.shortHash : headers.destinationAddress.shortHash
-  case .ipv6 where headers.transport == .icmpv6: headers.neighborTarget.shortHash
-  default: 0
+  case .ipv6 where headers.transport == .icmpv6 && (headers.icmpType == 135 || headers.icmpType == 136):
+    headers.neighborTarget.shortHash
+  default: selector(headers)
   }
 }
 

@@ -45,7 +45,8 @@ public struct Observation: Sendable, BitwiseCopyable {
   public var tunnelPort: UInt16
   /// VID of the outermost tag on the (inner) frame.
   public var vid: UInt16
-  /// Hash of the address that ARP or neighbour discovery asks or tells about; 0 for other frames.
+  /// Hash of the address that ARP or neighbour discovery asks or tells about; of other packets, of their selector. 0
+  /// where there is none.
   public var target: UInt32
   /// Length of the (inner) frame on the wire, in bytes.
   public var length: UInt32

@@ -65,6 +65,8 @@ public struct CaptureCounts: Sendable {
   /// Frames of an interface that another capture records too, or that has no point.
   public var unrouted: UInt64 = 0
   public var malformed: UInt64 = 0
+  /// Contradictory tunnel headers that were counted only: there were more than are kept.
+  public var anomaliesBeyond: UInt64 = 0
   public var fragments: UInt64 = 0
   /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
   public var portUnreachable: [UInt16: UInt64] = [:]
@@ -352,7 +354,10 @@ public struct ObservationBuilder: Sendable {
   private mutating func note(
     _ kind: EncapsulationAnomaly.Kind, _ record: FrameRecord, point: Int, time: Int64, from: UInt16, to: UInt16
   ) {
-    guard anomalies.count < ObservationBuilder.anomalyBound else { return }
+    guard anomalies.count < ObservationBuilder.anomalyBound else {
+      counts.anomaliesBeyond += 1
+      return
+    }
     anomalies.append(
       EncapsulationAnomaly(
         kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture),

@@ -84,6 +84,11 @@ struct Survey {
       result.interfaces.append(interfaces)
       starts.append(start)
     }
+    for host in result.deployment.hosts.indices {
+      let own = result.deployment.captures.indices.filter { result.deployment.captures[$0].host == host }
+      result.deployment.addPorts(
+        capturedOn: host, interfaces: own.flatMap { result.interfaces[$0].compactMap(\.name) })
+    }
   }
 
   mutating func assignPoints() {

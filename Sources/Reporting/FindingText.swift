@@ -165,7 +165,7 @@ extension ReportText {
 
   private func values(_ pairs: [(key: String, value: ReportValue)]) -> String {
     pairs.map { key, value in
-      let name = style.plain(key)
+      let name = words(style.plain(key))
       return switch value {
       case .number(let number) where key.lowercased().hasSuffix("vni") && number >= 0:
         "\(name) \(number) (0x\(String(number, radix: 16)))"
@@ -174,6 +174,24 @@ extension ReportText {
       case .list(let list): "\(name) \(list.isEmpty ? "none" : style.plain(list.joined(separator: ", ")))"
       }
     }.joined(separator: ", ")
+  }
+
+  /// A key of the JSON report, in the words that people use: `localVLAN` is a local VLAN.
+  private func words(_ key: String) -> String {
+    let names = ["vni": "VNI", "vnis": "VNIs", "vtep": "VTEP", "vteps": "VTEPs", "vlan": "VLAN", "mac": "MAC"]
+    if let name = names[key] { return name }
+    if key == "macs" { return "MACs" }
+    var text = ""
+    var isAfterSmall = false
+    for character in key {
+      if character.isUppercase, isAfterSmall { text.append(" ") }
+      isAfterSmall = character.isLowercase
+      text.append(character)
+    }
+    return text.split(separator: " ").map { word in
+      if word.lowercased() == "udp" || word.lowercased() == "icmp" { return word.uppercased() }
+      return word.count > 1 && word.dropFirst().contains { $0.isUppercase } ? String(word) : word.lowercased()
+    }.joined(separator: " ")
   }
 
   private func describe(_ cause: Cause) -> String {

@@ -10,6 +10,16 @@ enum Fault: UInt8, Sendable {
   case frameLost
   case floodedAfterLearned, staleLocation, tunnelReflection, macMoved
   case spoofBlocked, untaggedPort, duplicateAddress
+  /// No fault by themselves: frames that met what is installed wrongly.
+  case metInbound, metOutbound
+
+  /// Whether senders choose how many kinds of it there are.
+  var isVaried: Bool {
+    switch self {
+    case .unknownVNI, .unknownVTEP, .forgedTunnelFrame, .staleLocation, .macMoved, .duplicateAddress: true
+    default: false
+    }
+  }
 
   var rule: String {
     switch self {
@@ -33,6 +43,7 @@ enum Fault: UInt8, Sendable {
     case .spoofBlocked: "spoof-blocked"
     case .untaggedPort: "untagged-port"
     case .duplicateAddress: "duplicate-address"
+    case .metInbound, .metOutbound: ""
     }
   }
 }
@@ -51,6 +62,27 @@ struct FaultKey: Hashable, Sendable {
   /// The fault that this one follows from, and the host where that happened.
   var via: Fault?
   var viaHost: Int32 = -1
+}
+
+/// How many kinds of one fault a host has. Some are kept apart, all are counted up to a bound.
+struct Variants: Sendable {
+  static let kept = 32
+  static let bound = 4096
+  /// `observed` and `detail` of the key that the others share.
+  static let others: (observed: UInt32, detail: UInt64) = (.max, .max)
+  var keptCount = 0
+  private var seen: Set<UInt64> = []
+
+  var count: Int { seen.count }
+  var isComplete: Bool { seen.count < Variants.bound }
+
+  /// Notes one. Returns whether it is to be kept apart.
+  mutating func note(_ key: FaultKey) -> Bool {
+    if seen.count < Variants.bound { seen.insert(key.detail ^ UInt64(key.observed) &* 0x9e37_79b9_7f4a_7c15) }
+    guard keptCount < Variants.kept else { return false }
+    keptCount += 1
+    return true
+  }
 }
 
 /// Frame numbers by capture, bounded.
@@ -100,6 +132,27 @@ struct FaultRecord: Sendable {
   /// Number of the last trajectory counted.
   var lastTrajectory = UInt64.max
 
+  /// Adds another record's frames.
+  mutating func merge(_ other: FaultRecord) {
+    guard other.count > 0 else { return }
+    count += other.count
+    copies += other.copies
+    if example.isEmpty || other.first < first {
+      example = other.example
+      wrong = other.wrong
+      point = other.point
+    }
+    first = min(first, other.first)
+    last = max(last, other.last)
+    frames.merge(other.frames)
+    for (mac, number) in other.destinations { destinations[mac, default: 0] += number }
+    groupDestinations += other.groupDestinations
+    weak += other.weak
+    clones += other.clones
+    if expectedVTEP == nil { expectedVTEP = other.expectedVTEP }
+    for rival in other.rivals { note(rival: rival) }
+  }
+
   mutating func note(rival: UInt64) {
     if rivals.count < 8, !rivals.contains(rival) { rivals.append(rival) }
   }
@@ -111,7 +164,7 @@ struct FaultRecord: Sendable {
     if trajectory != lastTrajectory {
       lastTrajectory = trajectory
       count += 1
-      if isWeak || isClone { weak += 1 }
+      if isWeak { weak += 1 }
       if isClone { clones += 1 }
       if observation.destination.isGroup {
         groupDestinations += 1
@@ -127,30 +180,6 @@ struct FaultRecord: Sendable {
       example = Array(group.prefix(64))
       wrong = min(index, 63)
     }
-  }
-}
-
-/// A class of frames that either pass a stretch of the path or vanish on it.
-struct StretchKey: Hashable, Sendable {
-  enum Stretch: UInt8, Sendable { case intoTunnel, underlay, toPort, betweenPorts, floodCopy }
-  var stretch: Stretch
-  var host: Int32
-  /// The far host of `underlay`, `betweenPorts` and `floodCopy`.
-  var peer: Int32 = -1
-  var network: Int32
-  var port: Int32 = -1
-}
-
-struct StretchRecord: Sendable {
-  var passed: UInt64 = 0
-  /// Evidence of the frames that vanished, and how many there were of each kind.
-  var missed = FaultRecord()
-  var missedKinds: [UInt16: UInt64] = [:]
-
-  mutating func note(_ trajectory: UInt64, _ group: [Observation], _ index: Int) {
-    missed.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
-    missed.frames.add(group[index])
-    missedKinds[group[index].frameClass.kindBit, default: 0] += 1
   }
 }
 

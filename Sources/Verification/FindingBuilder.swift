@@ -11,11 +11,10 @@ struct FindingBuilder {
   let captures: [CaptureOutcome]
   /// Findings as they grow; `id` and `causedBy` are set when the order is final.
   var drafts: [Draft] = []
+  /// Stretch → its finding about changed content.
+  var modifiedDrafts: [ModifiedKey: Int] = [:]
   /// Port → its finding about a wrong tag.
   var tagDrafts: [Int32: Int] = [:]
-
-  /// Draft of forged frames → in whose names they came.
-  var forgedNames: [Int: [String]] = [:]
 
   init(judge: Judge, installed: InstalledView, survey: SurveyResult, captures: [CaptureOutcome]) {
     self.judge = judge
@@ -28,6 +27,8 @@ struct FindingBuilder {
     var finding: Finding
     var key: FaultKey?
     var frames: FrameList
+    /// Outer source MACs, of faults that somebody on the underlay does.
+    var stations: Set<UInt64> = []
     /// Index of the draft that it follows from.
     var parent: Int?
   }
@@ -35,15 +36,24 @@ struct FindingBuilder {
   var topology: Topology { judge.topology }
   var deployment: Deployment { judge.topology.deployment }
 
-  mutating func build() {
+  /// A fault of one kind with its record.
+  typealias Case = (key: FaultKey, record: FaultRecord)
+
+  mutating func build(_ contradictions: [InstalledCheck.Contradiction]) {
     addTagMismatches()
+    addModified()
+    var varied: [Case] = []
     for key in sortedKeys() {
       guard let record = judge.faults[key] else { continue }
-      add(key, record)
+      if key.fault.isVaried { varied.append((key, record)) } else { add(key, record) }
     }
+    addVaried(varied)
     mergeHosts()
     explainDeliveries()
     addStretches()
+    addInstalled(contradictions)
+    addDuplicates()
+    addPolicyDrops()
     addAnomalies()
     addUnderlay()
     attach()
@@ -94,21 +104,15 @@ struct FindingBuilder {
     case .wrongLocalVLAN: addWrongLocalVLAN(key, record)
     case .vlanNotStripped: addVLANNotStripped(key, record)
     case .unexpectedVLANTag: addUnexpectedTag(key, record)
-    case .unknownVNI: addUnknownVNI(key, record)
     case .unmappedVNI: addUnmappedVNI(key, record)
     case .crossNetworkDelivery: addCrossNetworkDelivery(key, record)
-    case .unknownVTEP: addUnknownVTEP(key, record)
-    case .forgedTunnelFrame: addForged(key, record)
     case .nonstandardTunnelPort: addTunnelPort(key, record)
     case .frameLost: addLostAtTag(key, record)
     case .floodedAfterLearned: addFloodedAfterLearned(key, record)
-    case .staleLocation: addStaleLocation(key, record)
     case .tunnelReflection: addReflection(key, record)
-    case .macMoved: addMACMoved(key, record)
     case .spoofedSourceMAC, .spoofBlocked: addSpoofed(key, record)
-    case .duplicateAddress: addDuplicateAddress(key, record)
     case .untaggedPort: addUntaggedPort(key, record)
-    case .malformedEncapsulation: break
+    default: break
     }
   }
 
@@ -126,7 +130,13 @@ struct FindingBuilder {
     finding.first = record.count > 0 ? record.first : nil
     finding.last = record.count > 0 ? record.last : nil
     finding.path = pathSteps(record)
-    if record.weak == record.count, record.count > 0 { finding.certainty = .likely }
+    if record.count > 0 {
+      if record.weak == record.count {
+        finding.certainty = .suspected
+      } else if record.clones == record.count {
+        finding.certainty = .likely
+      }
+    }
     return Draft(finding: finding, key: key, frames: record.frames)
   }
 
@@ -171,7 +181,7 @@ struct FindingBuilder {
   }
 
   func showFlows(_ flow: FlowEvidence) -> String {
-    "on \(deployment.hosts[flow.host].name): ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table)"
+    "on \(deployment.hosts[flow.host].name): ovs-ofctl -O OpenFlow13 dump-flows \(flow.bridge) table=\(flow.table)"
   }
 
   // MARK: Merging
@@ -243,16 +253,21 @@ struct FindingBuilder {
       return drafts.indices.first {
         drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].key?.host == key.viaHost
       }
+    case .forgedTunnelFrame:
+      // Nobody sent what was changed on its way.
+      return modifiedDrafts.keys.sorted { ($0.host, $0.peer) < ($1.host, $1.peer) }.first {
+        $0.stage == .underlay && $0.peer == key.host && drafts[modifiedDrafts[$0] ?? 0].finding.count * 5 >= drafts[index].finding.count * 4
+      }.flatMap { modifiedDrafts[$0] }
     case .macMoved:
-      // Reflected frames teach hosts wrong places.
+      // Whoever speaks in a host's name teaches others wrong places.
       return drafts.indices.first {
-        drafts[$0].key?.fault == .tunnelReflection && drafts[$0].key?.network == key.network
+        drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].finding.network == drafts[index].finding.network
       }
     case .unknownVTEP:
       // The same strange station: one box does it.
       return drafts.indices.first {
         guard let other = drafts[$0].key, other.fault == .forgedTunnelFrame else { return false }
-        return other.detail == key.detail && other.host == key.host
+        return other.host == key.host && !drafts[$0].stations.isDisjoint(with: drafts[index].stations)
       }
     default: return nil
     }

@@ -25,73 +25,231 @@ extension FindingBuilder {
     }
   }
 
-  mutating func addStretches() {
-    let keys = judge.stretches.keys.sorted {
-      ($0.stretch.rawValue, $0.host, $0.peer, $0.network, $0.port)
-        < ($1.stretch.rawValue, $1.host, $1.peer, $1.network, $1.port)
-    }
-    for key in keys {
-      guard let record = judge.stretches[key], record.passed == 0, record.missed.count > 0 else { continue }
-      if key.stretch == .floodCopy {
-        addMissingFloodCopy(key, record.missed)
-        continue
-      }
-      let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
-      // A handful may be chance; where state explains it, one is enough.
-      guard provenMisses(key, record) >= 3 || tagged != nil else { continue }
-      guard stretchIsCredible(key) else { continue }
-      // Where the way into the host was not captured, its flows still tell why.
-      let receiver = key.stretch == .betweenPorts ? key.peer : key.host
-      if key.stretch == .betweenPorts || key.stretch == .toPort, tagged == nil, key.network >= 0,
-        let vni = topology.vni(ofNetwork: Int(key.network)), installed.isUnmapped(host: Int(receiver), vni: vni)
-      {
-        addUnmappedVNI(
-          FaultKey(fault: .unmappedVNI, host: receiver, network: key.network, observed: vni), record.missed)
-        continue
-      }
-      let count = record.missed.count
-      let message: String
-      switch key.stretch {
-      case .intoTunnel:
-        message =
-          "none of \(count) frames of \(portName(key.port)) that must leave \(hostName(key.host)) shows at its tunnel "
-          + "point: they vanish inside \(hostName(key.host))"
-      case .underlay:
-        message =
-          "none of \(count) tunnel frames from \(hostName(key.host)) to \(hostName(key.peer)) "
-          + "arrives there: they vanish on the underlay"
-      case .toPort:
-        message =
-          "none of \(count) frames of \(networkName(key.network)) that reached \(hostName(key.host)) for "
-          + "\(portName(key.port)) shows at its port: they vanish inside \(hostName(key.host))"
-      case .betweenPorts:
-        message =
-          "none of \(count) frames of \(networkName(key.network)) that guests on \(hostName(key.host)) sent for "
-          + "\(portName(key.port)) shows at its port on \(hostName(key.peer)), whose tunnel interface was not captured"
-      case .floodCopy: continue
-      }
-      var draft = draft(
-        nil, record.missed, rule: Fault.frameLost.rule, severity: .error, host: key.host, network: key.network,
-        message: message)
-      draft.finding.port = key.port >= 0 ? portName(key.port) : nil
-      draft.parent = tagged
-      if key.stretch == .betweenPorts { draft.finding.certainty = .likely }
-      if key.stretch == .intoTunnel { explainVanishing(&draft, key) }
-      draft.finding.observed = [("arrived", .number(0))]
-      draft.finding.expected = [("arrived", .number(Int64(clamping: count)))]
-      drafts.append(draft)
+  /// A stretch, or several that one finding speaks of.
+  struct Loss {
+    var stretch: StretchKey.Stretch
+    var host: Int32
+    var peer: Int32 = -1
+    var networks: [Int32] = []
+    var ports: [Int32] = []
+    var record = StretchRecord()
+    var passed: UInt64 = 0
+
+    mutating func add(_ key: StretchKey, _ other: StretchRecord, passed more: UInt64) {
+      if key.network >= 0, !networks.contains(key.network) { networks.append(key.network) }
+      if key.port >= 0, !ports.contains(key.port) { ports.append(key.port) }
+      record.merge(other)
+      passed += more
     }
   }
 
+  mutating func addStretches() {
+    var whole: [Loss] = []
+    for number in judge.stretches.sorted {
+      let key = judge.stretches.keys[number]
+      let record = judge.stretches.records[number]
+      let passed = judge.stretches.passed[number]
+      guard record.missed.count > 0 else { continue }
+      if key.stretch == .floodCopy {
+        if passed == 0 { addMissingFloodCopy(key, record.missed) }
+        continue
+      }
+      if addBridgePolicy(key, record, passed: passed) { continue }
+      guard passed == 0 else {
+        addPartialLoss(key, record, passed: passed)
+        continue
+      }
+      let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
+      let proven = provenMisses(key, record)
+      // A handful may be chance; where state explains it, one is enough.
+      guard proven >= 3 || tagged != nil || isGrouped(key) && proven > 0 else { continue }
+      guard tagged != nil || stretchIsCredible(key) else { continue }
+      if explainUnmapped(key, record.missed, tagged) { continue }
+      let same = whole.firstIndex { $0.stretch == key.stretch && isSame($0, key) && tagged == nil && !isTagged($0) }
+      if let same {
+        whole[same].add(key, record, passed: 0)
+      } else {
+        var loss = Loss(stretch: key.stretch, host: key.host, peer: key.peer)
+        loss.add(key, record, passed: 0)
+        whole.append(loss)
+      }
+    }
+    whole = whole.filter { $0.record.missedKinds.values.reduce(0, +) >= 3 || isTagged($0) }
+    let isolated = addIsolatedHosts(&whole)
+    for loss in whole { addLoss(loss, isolated) }
+  }
+
+  private func isTagged(_ loss: Loss) -> Bool { loss.ports.contains { tagDrafts[$0] != nil } }
+
+  /// Stretches of a kind that one cause explains together.
+  private func isGrouped(_ key: StretchKey) -> Bool { key.stretch == .underlay }
+
+  private func isSame(_ loss: Loss, _ key: StretchKey) -> Bool {
+    switch key.stretch {
+    case .underlay: loss.host == key.host && loss.peer == key.peer
+    case .intoTunnel, .outward, .toPort: loss.host == key.host && loss.networks == [key.network]
+    case .betweenPorts: loss.peer == key.peer && loss.networks == [key.network]
+    case .floodCopy: false
+    }
+  }
+
+  /// Where the way into the host was not captured, its flows still tell why.
+  private mutating func explainUnmapped(_ key: StretchKey, _ record: FaultRecord, _ tagged: Int?) -> Bool {
+    let receiver = key.stretch == .betweenPorts ? key.peer : key.host
+    guard key.stretch == .betweenPorts || key.stretch == .toPort, tagged == nil, key.network >= 0,
+      let vni = topology.vni(ofNetwork: Int(key.network)), installed.isUnmapped(host: Int(receiver), vni: vni)
+    else { return false }
+    let fault = FaultKey(fault: .unmappedVNI, host: receiver, network: key.network, observed: vni)
+    if !drafts.contains(where: { $0.key == fault }) { addUnmappedVNI(fault, record) }
+    return true
+  }
+
+  // MARK: Hosts cut off
+
+  /// A host that nothing reaches, or from which nothing arrives anywhere, is one finding whoever its peers are.
+  private mutating func addIsolatedHosts(_ whole: inout [Loss]) -> [Int32: Int] {
+    var isolated: [Int32: Int] = [:]
+    for host in deployment.hosts.indices.map({ Int32($0) }) {
+      let inward = whole.indices.filter { whole[$0].stretch == .underlay && whole[$0].peer == host }
+      let outward = whole.indices.filter { whole[$0].stretch == .underlay && whole[$0].host == host }
+      let isDeaf = inward.count > 1 && !isReached(host, by: nil)
+      let isMute = outward.count > 1 && !isHeard(host)
+      guard isDeaf || isMute else { continue }
+      var loss = Loss(stretch: .underlay, host: host)
+      let own = (isDeaf ? inward : []) + (isMute ? outward : [])
+      for index in own {
+        loss.record.merge(whole[index].record)
+        for network in whole[index].networks where !loss.networks.contains(network) { loss.networks.append(network) }
+      }
+      let senders = inward.map { hostName(whole[$0].host) }
+      let receivers = outward.map { hostName(whole[$0].peer) }
+      let count = loss.record.missed.count
+      let message =
+        isDeaf && isMute
+        ? "\(hostName(host)) is cut off: nothing that \(list(senders)) send to it arrives there, and nothing that it sends arrives "
+          + "at \(list(receivers)) (\(count) tunnel frames): they vanish on the underlay beside it"
+        : isDeaf
+          ? "none of \(count) tunnel frames that \(list(senders)) sent to \(hostName(host)) arrives there: they vanish on "
+            + "the underlay before it"
+          : "none of \(count) tunnel frames that \(hostName(host)) sent arrives at \(list(receivers)): they vanish on "
+            + "the underlay behind it"
+      var draft = lossDraft(loss, host: host, message: message)
+      draft.finding.cause = Cause(kind: .underlay, host: hostName(host), text: "the underlay between \(hostName(host)) and its peers")
+      draft.finding.observed.append(("peers", .list(isDeaf ? senders : receivers)))
+      draft.finding.next = underlaySteps(host)
+      // Without a second witness, its capture may show one direction only.
+      if isDeaf, !isMute, loss.record.proven.count == 0, judge.passing.received[Int(host)] == 0 {
+        draft.finding.certainty = .likely
+      }
+      isolated[host] = drafts.count
+      drafts.append(draft)
+      for index in own.sorted(by: >) { whole.remove(at: index) }
+    }
+    return isolated
+  }
+
+  private func underlaySteps(_ host: Int32) -> [String] {
+    let name = hostName(host)
+    let address = deployment.hosts[Int(host)].vteps.first.map { "\($0)" } ?? "its VTEP"
+    return [
+      "on \(name): ip -s link; ip route; iptables-save -c | grep -i drop", "from a peer: ping \(address)",
+    ]
+  }
+
+  /// Whether any tunnel frame is known to have reached a host from another.
+  private func isReached(_ host: Int32, by sender: Int32?) -> Bool {
+    judge.stretches.keys.indices.contains {
+      let key = judge.stretches.keys[$0]
+      return key.stretch == .underlay && key.peer == host && (sender == nil || key.host == sender)
+        && judge.stretches.passed[$0] > 0
+    }
+  }
+
+  /// Whether any tunnel frame of a host is known to have arrived elsewhere.
+  private func isHeard(_ host: Int32) -> Bool {
+    judge.stretches.keys.indices.contains {
+      let key = judge.stretches.keys[$0]
+      return key.stretch == .underlay && key.host == host && judge.stretches.passed[$0] > 0
+    }
+  }
+
+  // MARK: Whole classes
+
+  private mutating func addLoss(_ loss: Loss, _ isolated: [Int32: Int]) {
+    let count = loss.record.missed.count
+    let network = loss.networks.count == 1 ? loss.networks[0] : -1
+    let ports = list(loss.ports.map(portName))
+    let host = hostName(loss.host)
+    let peer = hostName(loss.peer)
+    let message: String
+    switch loss.stretch {
+    case .intoTunnel:
+      message =
+        "none of \(count) frames of \(ports) that must leave \(host) shows at its tunnel point: they vanish inside \(host)"
+    case .outward:
+      message =
+        "none of \(count) frames of \(ports) that must leave \(host) shows on any other host: they vanish inside \(host), "
+        + "whose tunnel interface was not captured, or on the underlay"
+    case .underlay:
+      message =
+        "none of \(count) tunnel frames from \(host) to \(peer) arrives there: they vanish on the underlay"
+    case .toPort:
+      message =
+        "none of \(count) frames of \(networkName(network)) that reached \(host) for \(ports) shows at "
+        + "\(loss.ports.count > 1 ? "their ports" : "its port"): they vanish inside \(host)"
+    case .betweenPorts:
+      message =
+        "none of \(count) frames of \(networkName(network)) that guests on other hosts sent for \(ports) shows at "
+        + "\(loss.ports.count > 1 ? "their ports" : "its port") on \(peer), whose tunnel interface was not captured"
+    case .floodCopy: return
+    }
+    var draft = lossDraft(loss, host: loss.stretch == .betweenPorts ? loss.peer : loss.host, message: message)
+    draft.finding.port = loss.ports.count == 1 ? portName(loss.ports[0]) : nil
+    draft.parent = loss.ports.compactMap { tagDrafts[$0] }.first ?? modification(on: loss.stretch, loss.host, loss.peer)
+    switch loss.stretch {
+    case .betweenPorts:
+      draft.finding.certainty = .likely
+      if draft.parent == nil { draft.parent = isolated[loss.peer] }
+    case .outward:
+      draft.finding.certainty = .likely
+      explainVanishing(&draft, loss)
+    case .intoTunnel: explainVanishing(&draft, loss)
+    case .underlay:
+      draft.finding.next = underlaySteps(loss.peer)
+      draft.parent = isolated[loss.peer] ?? isolated[loss.host] ?? draft.parent
+    case .toPort, .floodCopy: break
+    }
+    addCounters(&draft, loss)
+    drafts.append(draft)
+  }
+
+  /// A finding about frames that vanished, all of them.
+  private func lossDraft(_ loss: Loss, host: Int32, message: String) -> Draft {
+    var draft = draft(
+      nil, loss.record.missed, rule: Fault.frameLost.rule, severity: .error, host: host,
+      network: loss.networks.count == 1 ? loss.networks[0] : -1, message: message)
+    draft.finding.observed = [("arrived", .number(0))]
+    draft.finding.expected = [("arrived", .number(Int64(clamping: loss.record.missed.count)))]
+    return draft
+  }
+
+  /// Names as people list them.
+  func list(_ names: [String]) -> String {
+    guard let last = names.last else { return "nothing" }
+    if names.count > 6 { return names.prefix(5).joined(separator: ", ") + " and \(names.count - 5) more" }
+    return names.count == 1 ? last : names.dropLast().joined(separator: ", ") + " and " + last
+  }
+
   /// The flow that drops what should go into the tunnels.
-  func explainVanishing(_ draft: inout Draft, _ key: StretchKey) {
-    guard let vlan = deployment.ports[Int(key.port)].installedTag ?? localVLAN(key.host, key.network),
-      let flood = installed.flood(host: Int(key.host), vlan: vlan), flood.vni == nil
+  private func explainVanishing(_ draft: inout Draft, _ loss: Loss) {
+    guard let port = loss.ports.first, let network = loss.networks.first,
+      let vlan = deployment.ports[Int(port)].installedTag ?? localVLAN(loss.host, network),
+      let flood = installed.flood(host: Int(loss.host), vlan: vlan), flood.vni == nil
     else { return }
     let drop = flood.flow
     var cause = Cause(
-      kind: .missingFlow, host: hostName(key.host), bridge: drop?.bridge ?? tunnelBridge(key.host), table: drop?.table,
-      text: "missing: a flow that floods dl_vlan=\(vlan)\(drop.map { "; dropped by: \($0.text)" } ?? "")")
+      kind: .missingFlow, host: hostName(loss.host), bridge: drop?.bridge ?? tunnelBridge(loss.host),
+      table: drop?.table, text: "missing: a flow that floods dl_vlan=\(vlan)\(drop.map { "; dropped by: \($0.text)" } ?? "")")
     cause.file = drop?.file
     cause.line = drop?.line
     draft.finding.cause = cause
@@ -106,6 +264,7 @@ extension FindingBuilder {
       switch key.stretch {
       case .intoTunnel: return point.isTunnel && point.host == key.host
       case .underlay, .floodCopy: return point.isTunnel && point.host == key.peer
+      case .outward: return point.host != key.host && (point.isTunnel || point.isGuestSide)
       case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
       }
     }
@@ -121,14 +280,20 @@ extension FindingBuilder {
   }
 
   /// Whether the place where frames are missed shows others: then it was working and looking.
-  func stretchIsCredible(_ key: StretchKey) -> Bool {
+  private func stretchIsCredible(_ key: StretchKey) -> Bool {
     switch key.stretch {
-    case .underlay:
-      return judge.stretches.contains {
-        $0.key.stretch == .underlay && $0.key.peer == key.peer && $0.key != key && $0.value.passed > 0
-      } || judge.stretches.contains { $0.key.stretch == .underlay && $0.key.host == key.peer && $0.value.passed > 0 }
-    case .intoTunnel, .toPort, .betweenPorts, .floodCopy:
-      return true
+    case .underlay: isReached(key.peer, by: nil) || isHeard(key.peer) || judge.passing.received[Int(key.peer)] > 0
+      || isDeafAndMute(key.peer) || isDeafAndMute(key.host)
+    // What the host sends shows on none of the others, which show each other's.
+    case .outward:
+      topology.portsOn.indices.contains { $0 != Int(key.host) && (judge.passing.received[$0] > 0 || isReached(Int32($0), by: nil)) }
+    case .intoTunnel, .toPort, .betweenPorts, .floodCopy: true
     }
+  }
+
+  /// Whether a host's tunnel point shows what it sends, and ports of its own that nothing from elsewhere reaches them.
+  private func isDeafAndMute(_ host: Int32) -> Bool {
+    let peers = Set(judge.stretches.keys.filter { $0.stretch == .underlay && $0.host == host }.map(\.peer))
+    return peers.count > 1 && peers.contains { isHeard($0) || isReached($0, by: nil) } && !isHeard(host)
   }
 }

@@ -56,10 +56,14 @@ extension FindingBuilder {
         case .cutHeader: "tunnel frames whose inner header is cut on the wire"
         case .reservedBits: "VXLAN frames with reserved bits set, which receivers ignore (RFC 7348, section 5)"
         }
+      let beyond = topology.plan.points[Int(group.record.point ?? 0)].captures.reduce(UInt64(0)) {
+        $1 < captures.count ? $0 + captures[$1].counts.anomaliesBeyond : $0
+      }
+      let more = beyond > 0 ? "; \(beyond) more malformed frames of this capture are not told apart" : ""
       let draft = draft(
         nil, group.record, rule: Fault.malformedEncapsulation.rule,
         severity: group.kind == .reservedBits ? .info : .error, host: group.host, network: -1,
-        message: "\(hostName(group.host)) sees \(what); sent by \(sender)")
+        message: "\(hostName(group.host)) sees \(what); sent by \(sender)\(more)")
       drafts.append(draft)
     }
   }

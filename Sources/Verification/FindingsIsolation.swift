@@ -29,19 +29,6 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
-  mutating func addDuplicateAddress(_ key: FaultKey, _ record: FaultRecord) {
-    let message: String
-    if key.observed == 1 {
-      let hosts = record.rivals.map { hostName(Int32(truncatingIfNeeded: $0)) }.joined(separator: " and ")
-      message = "\(MACAddress(rawValue: key.detail)) of \(networkName(key.network)) sends from \(hosts) at once"
-    } else {
-      let macs = record.rivals.map { "\(MACAddress(rawValue: $0))" }.joined(separator: " and ")
-      message = "\(macs) answer for the same address in network \(networkName(key.network))"
-    }
-    drafts.append(
-      draft(key, record, rule: key.fault.rule, severity: .warning, host: -1, network: key.network, message: message))
-  }
-
   mutating func addUntaggedPort(_ key: FaultKey, _ record: FaultRecord) {
     let port = deployment.ports[Int(key.port)]
     let name = port.bridgePort ?? port.name

@@ -33,27 +33,6 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
-  mutating func addStaleLocation(_ key: FaultKey, _ record: FaultRecord) {
-    let mac = MACAddress(rawValue: key.detail)
-    let sentTo = UInt16(truncatingIfNeeded: key.observed)
-    let lives = record.expectedVTEP.map { vtepText($0) } ?? "elsewhere"
-    let message =
-      "\(hostName(key.host)) sends unicast of \(networkName(key.network)) for \(mac) to \(vtepText(sentTo)), though "
-      + "that MAC was last heard from \(lives)"
-    var draft = draft(
-      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
-    draft.finding.expected = [("vtep", .text(lives))]
-    draft.finding.observed = [("vtep", .text(vtepText(sentTo))), ("mac", .text("\(mac)"))]
-    if let vlan = localVLAN(key.host, key.network), Int(sentTo) < topology.plan.vteps.addresses.count,
-      let flow = installed.flow(
-        host: Int(key.host), vlan: vlan, destination: mac, to: topology.plan.vteps.addresses[Int(sentTo)])
-    {
-      draft.finding.cause = flowCause(flow)
-      draft.finding.next.append(showFlows(flow))
-    }
-    drafts.append(draft)
-  }
-
   mutating func addReflection(_ key: FaultKey, _ record: FaultRecord) {
     let message =
       "\(hostName(key.host)) sends frames of \(networkName(key.network)) that it received from a tunnel into tunnels "
@@ -68,15 +47,6 @@ extension FindingBuilder {
     }
     soften(&draft, "capture all ports of \(hostName(key.host)): a guest there may forward these frames")
     drafts.append(draft)
-  }
-
-  mutating func addMACMoved(_ key: FaultKey, _ record: FaultRecord) {
-    let mac = MACAddress(rawValue: key.detail)
-    let now = record.example.indices.contains(record.wrong) ? vtepText(record.example[record.wrong].outerFrom) : "another host"
-    let message =
-      "\(mac) of \(networkName(key.network)) moved from \(record.expectedVTEP.map { vtepText($0) } ?? "one host") to \(now)"
-    drafts.append(
-      draft(key, record, rule: key.fault.rule, severity: .info, host: -1, network: key.network, message: message))
   }
 
   /// A class of floods that lacks a copy for a host: an error where it is many, or where the flows say so.

@@ -6,7 +6,7 @@ import Wire
 /// Findings of the translation family, and what was delivered in consequence.
 extension FindingBuilder {
   mutating func addWrongVNI(_ key: FaultKey, _ record: FaultRecord) {
-    guard !isRareClone(key, record) else { return }
+    guard !judge.isChance(key, record) || isInstalled(wrongLane: key) else { return }
     let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
     let vlan = localVLAN(key.host, key.network)
     let what =
@@ -39,27 +39,27 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
-  /// Frames that only tenants with the same MAC in two networks seem to have leaked, few beside those that kept to
-  /// their lane: two captures that each lost a sighting look alike.
-  func isRareClone(_ key: FaultKey, _ record: FaultRecord) -> Bool {
-    guard record.weak == record.count, record.clones == record.count, key.network >= 0 else { return false }
-    let lawful = deployment.hosts.indices.reduce(UInt64(0)) {
-      let cell = judge.cell(Int32($1), key.network)
-      return $0 + judge.out[cell] - min(judge.out[cell], judge.outWrong[cell]) + judge.in[cell]
-    }
-    return record.count < lawful
+  /// Whether the dumped flows send a network's frames in that wrong lane, and into that VLAN.
+  func isInstalled(wrongLane key: FaultKey) -> Bool {
+    guard let vlan = deployment.ports[Int(key.port)].installedTag ?? localVLAN(key.host, key.network) else { return false }
+    return installed.flow(host: Int(key.host), vlan: vlan, destination: nil, vni: key.observed) != nil
+  }
+
+  func isInstalled(wrongVLAN key: FaultKey) -> Bool {
+    guard key.network >= 0, let vni = topology.vni(ofNetwork: Int(key.network)) else { return false }
+    let vlan = installed.inbound(host: Int(key.host), vni: vni)?.vlan
+    return vlan != nil && vlan != localVLAN(key.host, key.network)
   }
 
   /// What rests on weak evidence only, and no state explains, is a suspicion.
   func soften(_ draft: inout Draft, _ next: String) {
-    guard draft.finding.certainty == .likely else { return }
+    guard draft.finding.certainty == .suspected else { return }
     draft.finding.severity = .warning
-    draft.finding.certainty = .suspected
     draft.finding.next.append(next)
   }
 
   mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {
-    guard !isRareClone(key, record) else { return }
+    guard !judge.isChance(key, record) || isInstalled(wrongVLAN: key) else { return }
     let expected = localVLAN(key.host, key.network)
     let vni = topology.vni(ofNetwork: Int(key.network))
     // From a mirror the tag itself is known; else the network whose port got the frame.
@@ -118,17 +118,6 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
-  mutating func addUnknownVNI(_ key: FaultKey, _ record: FaultRecord) {
-    let message =
-      "tunnel frames between known VTEPs carry \(vniText(key.observed)), which no known network has; seen at "
-      + "\(pointName(record.point) ?? hostName(key.host))"
-    var draft = draft(
-      key, record, rule: key.fault.rule, severity: deployment.complete ? .error : .info, host: key.host, network: -1,
-      message: message)
-    draft.finding.observed = [("vni", .number(Int64(key.observed)))]
-    drafts.append(draft)
-  }
-
   mutating func addUnmappedVNI(_ key: FaultKey, _ record: FaultRecord) {
     let message =
       "\(hostName(key.host)) drops what it receives for \(networkName(key.network)): no flow maps "
@@ -149,7 +138,7 @@ extension FindingBuilder {
     cause.line = drop?.line
     draft.finding.cause = cause
     draft.finding.next.append(
-      "on \(hostName(key.host)): ovs-ofctl dump-flows \(cause.bridge ?? "br-tun") | grep tun_id; "
+      "on \(hostName(key.host)): ovs-ofctl -O OpenFlow13 dump-flows \(cause.bridge ?? "br-tun") | grep tun_id; "
         + "a restart of neutron-openvswitch-agent reinstalls the flows")
     drafts.append(draft)
   }
@@ -157,7 +146,7 @@ extension FindingBuilder {
   func tunnelBridge(_ host: Int32) -> String? { deployment.tunnels(of: Int(host)).first?.bridge }
 
   mutating func addCrossNetworkDelivery(_ key: FaultKey, _ record: FaultRecord) {
-    guard !isRareClone(key, record) else { return }
+    guard !judge.isChance(key, record) else { return }
     let other = Int32(bitPattern: key.observed)
     let message =
       "\(record.count) frame\(record.count == 1 ? "" : "s") of network \(networkName(key.network)) reached "

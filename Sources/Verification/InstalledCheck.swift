@@ -9,7 +9,39 @@ public struct InstalledCheck {
   private let deployment: Deployment
   private let installed: InstalledView
   private let topology: Topology
+  /// Findings with what they contradict, in the order in which they were met.
+  private(set) var contradictions: [Contradiction] = []
   private var findings: [Finding] = []
+
+  /// What of a host's translation of a network is installed wrongly.
+  struct Contradiction: Sendable {
+    enum Kind: Hashable, Sendable {
+      /// Where what arrives goes.
+      case inbound
+      /// The VNI, the tag, or the flow as such of what leaves.
+      case outboundVNI, outboundTag, outboundMissing
+      /// A host that floods leave out.
+      case floodPeer(Int), tunnel(Int)
+      case learning, reflection, location(MACAddress), other
+    }
+    var kind: Kind
+    var host: Int
+    var network: Int?
+    var finding: Finding
+  }
+
+  /// All contradictions of flows, for the run that tells which of them frames met.
+  static func contradictions(_ deployment: Deployment, _ installed: InstalledView, _ topology: Topology) -> [Contradiction] {
+    var check = InstalledCheck(deployment, installed, topology)
+    for host in deployment.hosts.indices where installed.hasFlows[host] { check.checkFlows(host) }
+    return check.contradictions
+  }
+
+  private init(_ deployment: Deployment, _ installed: InstalledView, _ topology: Topology) {
+    self.deployment = deployment
+    self.installed = installed
+    self.topology = topology
+  }
 
   public init(_ deployment: Deployment) {
     self.deployment = deployment
@@ -64,6 +96,10 @@ public struct InstalledCheck {
   private mutating func check(_ host: Int) {
     checkTags(host)
     guard installed.hasFlows[host] else { return }
+    checkFlows(host)
+  }
+
+  private mutating func checkFlows(_ host: Int) {
     checkSharedVLANs(host)
     for network in topology.portsOn[host].keys.sorted() {
       let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active }
@@ -84,7 +120,7 @@ public struct InstalledCheck {
 
   private mutating func add(
     _ rule: String, _ severity: Severity, _ host: Int, _ network: Int?, _ message: String, flow: FlowEvidence?,
-    missing: String? = nil
+    missing: String? = nil, _ kind: Contradiction.Kind = .other
   ) {
     // Two dumps of a host that say the same are one finding.
     guard !findings.contains(where: { $0.rule == rule && $0.message == message }) else { return }
@@ -104,9 +140,13 @@ public struct InstalledCheck {
       cause.file = flow.file
       cause.line = flow.line
       finding.cause = cause
-      finding.next.append("on \(deployment.hosts[host].name): ovs-ofctl dump-flows \(flow.bridge) table=\(flow.table)")
+      finding.next.append(
+        "on \(deployment.hosts[host].name): ovs-ofctl -O OpenFlow13 dump-flows \(flow.bridge) table=\(flow.table)")
     }
     findings.append(finding)
+    if severity > .info {
+      contradictions.append(Contradiction(kind: kind, host: host, network: network, finding: finding))
+    }
   }
 
   private mutating func checkTags(_ host: Int) {
@@ -167,24 +207,26 @@ public struct InstalledCheck {
       add(
         "missing-mapping", .error, host, network,
         "\(name) has ports of \(networkName), and no flow maps \(lanes(vni)) to a VLAN: what it receives is dropped",
-        flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")")
+        flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")", .inbound)
       return
     }
     if let vlan, mapped != vlan {
       add(
         "mapping-conflict", .error, host, network,
-        "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow)
+        "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow,
+        .inbound)
     }
     if installed.learning[host][vni] == false {
       add(
         "flooded-after-learned", .error, host, network,
         "the flows of \(name) learn nothing from what arrives on \(lanes(vni)): unicast will be flooded for ever",
-        flow: inbound?.deliverer)
+        flow: inbound?.deliverer, .learning)
     }
     if let again = installed.reflections[host][vni] {
       add(
         "tunnel-reflection", .error, host, network,
-        "\(name) sends what arrives on \(lanes(vni)) into tunnels again: split horizon is broken", flow: again)
+        "\(name) sends what arrives on \(lanes(vni)) into tunnels again: split horizon is broken", flow: again,
+        .reflection)
     }
   }
 
@@ -202,19 +244,20 @@ public struct InstalledCheck {
       add(
         "missing-mapping", .error, host, network,
         "\(name) has ports of \(networkName), and no flow sends its VLAN \(vlan) into the tunnels", flow: flood.flow,
-        missing: "missing: a flow that floods dl_vlan=\(vlan)")
+        missing: "missing: a flow that floods dl_vlan=\(vlan)", .outboundMissing)
       return
     }
     for other in floods where other.vni != nil && other.vni != vni {
       add(
         "mapping-conflict", .error, host, network,
         "\(name) sends \(networkName) (VLAN \(vlan)) on \(lanes(other.vni ?? 0)); its own is VNI \(vni)",
-        flow: other.flow)
+        flow: other.flow, .outboundVNI)
     }
     if let kept = floods.first(where: { !$0.stripsTag && $0.vni != nil }) {
       add(
         "vlan-not-stripped", .error, host, network,
-        "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow)
+        "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow,
+        .outboundTag)
     }
     let reached = Set(floods.flatMap(\.remotes))
     for peer in peers {
@@ -223,7 +266,7 @@ public struct InstalledCheck {
       add(
         "missing-flood-peer", .error, host, network,
         "\(name) floods \(networkName) without a copy for \(deployment.hosts[peer].name), which has ports of it",
-        flow: flood.flow)
+        flow: flood.flow, .floodPeer(peer))
     }
   }
 
@@ -236,7 +279,7 @@ public struct InstalledCheck {
         "missing-tunnel", .error, host, network,
         "\(deployment.hosts[host].name) has no tunnel port to \(deployment.hosts[peer].name) "
           + "(\(vteps.map { "\($0)" }.joined(separator: ", "))), which has ports of \(deployment.networks[network].name)",
-        flow: nil)
+        flow: nil, .tunnel(peer))
     }
   }
 
@@ -256,7 +299,7 @@ public struct InstalledCheck {
         "stale-location", .error, host, network,
         "\(deployment.hosts[host].name) sends unicast for \(mac) to "
           + "\(entry.remotes.map { "\($0)" }.joined(separator: ", ")); it lives on "
-          + "\(deployment.hosts[deployment.ports[owners[0]].host].name) (\(vteps[0]))", flow: flow)
+          + "\(deployment.hosts[deployment.ports[owners[0]].host].name) (\(vteps[0]))", flow: flow, .location(mac))
     }
   }
 

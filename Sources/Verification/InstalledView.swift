@@ -52,6 +52,7 @@ struct InstalledView: Sendable {
   private var datapaths: [[HostDatapath]]
   /// Whether flows of a bridge with tunnels were dumped.
   private(set) var hasFlows: [Bool]
+  private var filters: [Bool?]
 
   init(_ deployment: Deployment) {
     outbound = deployment.hosts.map { _ in [] }
@@ -61,6 +62,7 @@ struct InstalledView: Sendable {
     reflections = deployment.hosts.map { _ in [:] }
     datapaths = deployment.hosts.map { _ in [] }
     hasFlows = deployment.hosts.map { _ in false }
+    filters = deployment.hosts.map { _ in nil }
     for (index, host) in deployment.hosts.enumerated() {
       for state in [host.before, host.after] {
         if let state { add(state, index) }
@@ -103,6 +105,13 @@ struct InstalledView: Sendable {
       bridge.flows.map { !$0.flows.isEmpty } ?? false && bridge.ports.contains { Self.isTunnel($0) }
     }) {
       hasFlows[host] = true
+    }
+    for bridge in state.bridges where !bridge.ports.contains(where: { Self.isTunnel($0) }) {
+      guard let flows = bridge.flows?.flows, !flows.isEmpty else { continue }
+      let tracks = flows.contains { flow in
+        flow.actions.contains { if case .conntrack = $0 { true } else { false } }
+      }
+      filters[host] = (filters[host] ?? false) || tracks
     }
     for out in table.outbound where !out.isUncertain {
       outbound[host] += entry(out.vlan, nil, isGroup: true, out.flood, out.drop)
@@ -176,6 +185,10 @@ struct InstalledView: Sendable {
     }
     return verdict
   }
+
+  /// Whether flows of the bridge that guests are plugged into may drop frames by policy (connection tracking is how
+  /// security groups do it); nil where they were not dumped.
+  func mayFilter(host: Int) -> Bool? { filters[host] }
 
   /// The flow by which a host sends unicast for a MAC to a VTEP.
   func flow(host: Int, vlan: UInt16, destination: MACAddress, to remote: IPAddress) -> FlowEvidence? {

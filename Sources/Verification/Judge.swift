@@ -16,7 +16,7 @@ struct Judge: Sendable {
   let topology: Topology
   var resolver: TrajectoryResolver
   var faults: [FaultKey: FaultRecord] = [:]
-  var stretches: [StretchKey: StretchRecord] = [:]
+  var stretches = StretchTable()
   var sizes: [SizeKey: SizeRecord] = [:]
   var counts = TrajectoryCounts()
   /// Trajectories by host × network: out, in, and those that went wrong.
@@ -28,17 +28,20 @@ struct Judge: Sendable {
   var spans: [LiveSpan]
   /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
   var shownKinds: [UInt16]
-  /// For each host's tunnel point: arrivals whose sending was seen there, and those it missed though the
-  /// sender's port had shown the frame.
-  var sendingSeen: [UInt64]
-  var sendingMissed: [UInt64]
+  /// Between which stations each point has shown frames, and of which kind.
+  var shownPairs: [UInt64]
+  var mark = PairMark()
+  var duplicates: [DuplicateKey: DuplicateRecord] = [:]
+  var policy: PolicyCounts
+  var modified = ModifiedLedger()
+  /// What the points show and miss of the frames that passed them.
+  var passing: PassingCounts
   /// Outer source MACs of frames that their sender is known to have sent: `[receiver][sender]`.
   var lawfulStations: [UInt64: Set<MACAddress>] = [:]
   let tunnelPorts: TunnelPortPlan
-  /// Host and VNI where the installed flows map the VNI to no VLAN.
-  let unmapped: Set<UInt64>
-  /// Host and VNI → whether the installed flows learn from what arrives.
-  let learning: [UInt64: Bool]
+  let facts: InstalledFacts
+  /// Fault and host → how many kinds of it there are.
+  private(set) var variants: [UInt64: Variants] = [:]
   var ledger = LearningLedger()
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
@@ -50,7 +53,7 @@ struct Judge: Sendable {
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, unmapped: Set<UInt64>, learning: [UInt64: Bool]) {
+  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, facts: InstalledFacts) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -61,11 +64,11 @@ struct Judge: Sendable {
     inWrong = out
     spans = Array(repeating: LiveSpan(), count: topology.plan.points.count)
     shownKinds = Array(repeating: 0, count: topology.plan.points.count)
-    sendingSeen = Array(repeating: 0, count: topology.deployment.hosts.count)
-    sendingMissed = sendingSeen
+    shownPairs = Array(repeating: 0, count: topology.plan.points.count * PairMark.words)
+    policy = PolicyCounts(ports: topology.deployment.ports.count)
+    passing = PassingCounts(points: topology.plan.points.count, hosts: topology.deployment.hosts.count)
     self.tunnelPorts = tunnelPorts
-    self.unmapped = unmapped
-    self.learning = learning
+    self.facts = facts
   }
 
   func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }
@@ -82,7 +85,11 @@ struct Judge: Sendable {
       counts.otherOverlayFrames += UInt64(group.count)
       return
     }
-    for seen in group { shownKinds[Int(seen.point)] |= seen.frameClass.kindBit }
+    mark = PairMark(group)
+    for seen in group {
+      shownKinds[Int(seen.point)] |= seen.frameClass.kindBit
+      shownPairs[Int(seen.point) * PairMark.words + mark.word] |= mark.bit
+    }
     resolver.resolve(group)
     let entries = resolver.entryCount
     let number = max(1, entries)
@@ -107,6 +114,11 @@ struct Judge: Sendable {
       }
     }
     countOut(group)
+    if !isPiece {
+      countPassing(group)
+      countPolicy(group, base)
+      noteLoose(group, base)
+    }
     for at in resolver.passages.indices where resolver.passages[at].direction == .toGuest {
       if judgeDelivery(at, group, base) { fault = true }
       if resolver.passages[at].fromEntry >= 0 || resolver.passages[at].fromTunnel >= 0 || entries > 0 { crossed = true }
@@ -116,7 +128,10 @@ struct Judge: Sendable {
     judgeSenders(group, base)
     for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }
     if !fault {
-      if !isPiece { countStretches(group, base) }
+      if !isPiece {
+        countStretches(group, base)
+        countDuplicates(group, base)
+      }
       if crossed { counts.asExpected += UInt64(number) } else { noteUnjudged(number, group) }
     }
   }
@@ -334,13 +349,29 @@ struct Judge: Sendable {
   mutating func record(
     _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool, isClone: Bool = false
   ) {
-    var key = key
-    // Bounded, whatever an attacker varies.
-    if faults.count >= Judge.mostFaults, faults[key] == nil { key.detail = 0 }
-    if faults.count >= Judge.mostFaults * 2, faults[key] == nil { key.observed = 0 }
+    let key = bounded(key)
     faults[key, default: FaultRecord()].add(
       trajectory: trajectory, group[index], isWeak: isWeak, isClone: isClone, group: group, index: index)
     faults[key]?.frames.add(group[index])
+  }
+
+  /// The key itself, or one that it shares with others: bounded, whatever an attacker varies.
+  private mutating func bounded(_ key: FaultKey) -> FaultKey {
+    guard faults[key] == nil else { return key }
+    var key = key
+    if key.fault.isVaried {
+      if !variants[Judge.variantKey(key), default: Variants()].note(key) {
+        (key.observed, key.detail) = Variants.others
+      }
+    } else {
+      if faults.count >= Judge.mostFaults { key.detail = 0 }
+      if faults.count >= Judge.mostFaults * 2 { key.observed = 0 }
+    }
+    return key
+  }
+
+  static func variantKey(_ key: FaultKey) -> UInt64 {
+    UInt64(key.fault.rawValue) << 32 | UInt64(UInt32(bitPattern: key.host))
   }
 
   mutating func recordDelivery(

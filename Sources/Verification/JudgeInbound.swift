@@ -30,11 +30,13 @@ extension Judge {
     }
     if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
       if tunnel.sent >= 0 {
-        sendingSeen[Int(tunnel.peer)] += 1
+        passing.sent[Int(tunnel.peer)] += 1
         noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
       } else if isLive(tunnelOf: tunnel.peer, seen.time) {
-        if hasEntry(on: tunnel.peer) {
-          sendingMissed[Int(tunnel.peer)] += 1
+        if isTwice(at) {
+          // The capture wrote it twice, or the underlay doubled it.
+        } else if hasEntry(on: tunnel.peer) {
+          passing.sentMissed[Int(tunnel.peer)] += 1
         } else if !isPiece {
           // NICs cut and join segments: one that was never sent as such proves nothing.
           let isWhole = seen.frameClass != .tcp && seen.frameClass != .fragment && seen.length <= 1600
@@ -50,8 +52,8 @@ extension Judge {
         }
       }
     }
-    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)), tunnel.deliveries == 0,
-      tunnel.network >= 0, hasActivePort(tunnel.host, tunnel.network)
+    if tunnel.network >= 0, facts.unmapped[cell(tunnel.host, tunnel.network)], tunnel.deliveries == 0,
+      hasActivePort(tunnel.host, tunnel.network)
     {
       let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
@@ -66,6 +68,10 @@ extension Judge {
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
+    if tunnel.network >= 0, !fault, facts.watchesIn[cell(tunnel.host, tunnel.network)], !isDelivered(at) {
+      let key = FaultKey(fault: .metInbound, host: tunnel.host, network: tunnel.network)
+      record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
+    }
     if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
       let key = FaultKey(
         fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
@@ -73,6 +79,25 @@ extension Judge {
       record(key, base, group, index, isWeak: false)
     }
     return fault
+  }
+
+  /// Whether another arrival from the same host is known to be the frame that was sent.
+  private func isTwice(_ at: Int) -> Bool {
+    let arrival = resolver.tunnels[at]
+    for other in resolver.tunnels
+    where other.direction == .in && other.host == arrival.host && other.peer == arrival.peer && other.vni == arrival.vni {
+      if other.sent >= 0 { return resolver.entryCount < 2 }
+    }
+    return false
+  }
+
+  /// Whether a port of its own lane shows an arrival.
+  private func isDelivered(_ at: Int) -> Bool {
+    let network = resolver.tunnels[at].network
+    for passage in resolver.passages where passage.direction == .toGuest && passage.host == resolver.tunnels[at].host {
+      if Int(passage.fromTunnel) == at || passage.network == network { return true }
+    }
+    return false
   }
 
   func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
@@ -128,29 +153,62 @@ extension Judge {
       if wrong { inWrong[cell(tunnel.host, network)] += 1 }
     }
     // Deliveries on hosts whose tunnel was not captured, by the entry elsewhere.
-    for passage in resolver.passages
-    where passage.direction == .toGuest && passage.network >= 0 && passage.fromTunnel < 0 && passage.fromEntry < 0 {
-      guard !topology.hostHasTunnelPoint[Int(passage.host)], let origin = origin(of: passage) else { continue }
+    for at in resolver.passages.indices {
+      let passage = resolver.passages[at]
+      guard passage.direction == .toGuest, passage.network >= 0, passage.fromTunnel < 0, passage.fromEntry < 0,
+        !topology.hostHasTunnelPoint[Int(passage.host)], let origin = origin(of: at)
+      else { continue }
       if origin.network == passage.network { `in`[cell(passage.host, passage.network)] += 1 }
     }
   }
 
-  /// The network in which a frame entered, for a delivery whose way was not captured.
-  func origin(of delivery: Passage) -> (network: Int32, vni: UInt32?, host: Int32)? {
-    var found: (network: Int32, vni: UInt32?, host: Int32)?
-    for entry in resolver.passages where entry.direction == .fromGuest && entry.network >= 0 {
-      if entry.network == delivery.network { return (entry.network, nil, entry.host) }
-      if found == nil { found = (entry.network, nil, entry.host) }
+  struct Origin {
+    var network: Int32
+    var host: Int32
+  }
+
+  /// The network in which a frame entered, for a delivery whose way was not captured. Of equal frames in several
+  /// networks as many come out as went in.
+  func origin(of at: Int) -> Origin? {
+    let delivery = resolver.passages[at]
+    var before = 0
+    for other in 0..<at where resolver.passages[other].direction == .toGuest {
+      let earlier = resolver.passages[other]
+      if earlier.port == delivery.port, earlier.fromTunnel < 0, earlier.fromEntry < 0 { before += 1 }
     }
-    if found == nil {
-      for tunnel in resolver.tunnels where tunnel.host != delivery.host && tunnel.direction == .out {
-        let network = tunnel.network
-        guard network >= 0 else { continue }
-        if network == delivery.network { return (network, tunnel.vni, tunnel.host) }
-        if found == nil { found = (network, tunnel.vni, tunnel.host) }
+    var own: Origin?
+    var foreign: Origin?
+    var entered = 0
+    var foreignEntered = 0
+    for entry in resolver.passages where entry.direction == .fromGuest && entry.network >= 0 {
+      if entry.network == delivery.network {
+        if own == nil { own = Origin(network: entry.network, host: entry.host) }
+        entered += 1
+      } else if foreign == nil || foreign?.network == entry.network {
+        if foreign == nil { foreign = Origin(network: entry.network, host: entry.host) }
+        foreignEntered += 1
       }
     }
-    return found
+    var sent = 0
+    for tunnel in resolver.tunnels
+    where tunnel.host != delivery.host && tunnel.direction == .out && tunnel.network >= 0 {
+      if tunnel.network == delivery.network {
+        if own == nil { own = Origin(network: tunnel.network, host: tunnel.host) }
+        if tunnel.peer == delivery.host { sent += 1 }
+      } else if foreign == nil, entered == 0 {
+        foreign = Origin(network: tunnel.network, host: tunnel.host)
+        foreignEntered += 1
+      }
+    }
+    guard let foreign else { return own }
+    guard let own else { return foreign }
+    if before < max(entered, sent, 1) { return own }
+    // What the other network got of its own is none of this port's.
+    var foreignDelivered = 0
+    for passage in resolver.passages where passage.direction == .toGuest && passage.host == delivery.host {
+      if passage.network == foreign.network { foreignDelivered += 1 }
+    }
+    return foreignDelivered < foreignEntered ? foreign : own
   }
 
   mutating func judgeDelivery(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
@@ -212,7 +270,7 @@ extension Judge {
       return true
     }
     guard delivery.network >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil,
-      let origin = origin(of: delivery), origin.network != delivery.network, delivery.basis != .ownership
+      let origin = origin(of: at), origin.network != delivery.network, delivery.basis != .ownership
     else { return fault }
     // The way between is not known: the sender's own copies tell which side it was.
     var senderWrong = false

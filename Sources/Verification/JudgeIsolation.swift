@@ -13,11 +13,9 @@ extension Judge {
       let entry = resolver.passages[at]
       let seen = group[Int(entry.first)]
       judgeSource(at, seen, group, base)
-      guard entry.network >= 0, !topology.livesInSeveralPlaces(seen.source), !isVirtualRouter(seen.source) else {
-        continue
-      }
+      guard entry.network >= 0, !isVirtualRouter(seen.source) else { continue }
       let trajectory = base &+ UInt64(at) &+ 1
-      if hasLeft(at),
+      if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
           .init(network: entry.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: entry.host)),
           at: seen.time, window: Judge.disputeWindow)
@@ -29,6 +27,7 @@ extension Judge {
         faults[key]?.note(rival: rival)
       }
       if seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, seen.target != 0,
+        speaksForItself(seen.source, entry),
         let rival = answers.note(
           .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue, at: seen.time,
           window: Judge.disputeWindow)
@@ -39,6 +38,27 @@ extension Judge {
         faults[key]?.note(rival: rival)
       }
     }
+  }
+
+  /// Whether two guests of a network have one MAC. A guest that hands on others' frames, as nested virtualisation does,
+  /// has none of them; router, HA and allowed MACs live in several places by design.
+  private func isSharedByMistake(_ mac: MACAddress, _ entry: Passage) -> Bool {
+    guard topology.isOwn(mac, of: Int(entry.port)), let owners = topology.portsOfMAC[mac], owners.count > 1,
+      !isRouters(mac)
+    else { return false }
+    let own = topology.deployment.ports[Int(entry.port)]
+    return owners.contains { other in
+      let port = topology.deployment.ports[other]
+      return topology.portNetwork[other] == entry.network && topology.portHost[other] != entry.host
+        && topology.isOwn(mac, of: other) && port.source != .inferred && (port.uuid == nil || port.uuid != own.uuid)
+    }
+  }
+
+  /// Whether a guest answers by its own MAC, and nothing lets it speak for others.
+  private func speaksForItself(_ mac: MACAddress, _ entry: Passage) -> Bool {
+    let port = topology.deployment.ports[Int(entry.port)]
+    return topology.isOwn(mac, of: Int(entry.port)) && port.portSecurity != false && port.allowedMACs.isEmpty
+      && port.allowedAddresses.isEmpty && !isRouters(mac)
   }
 
   /// VRRP's virtual MACs (RFC 5798, 7.3) and those like them move by design.
@@ -71,7 +91,7 @@ extension Judge {
   }
 
   /// Whether an entry was seen beyond its host's enforcement: in a tunnel, or at another port.
-  private func hasLeft(_ at: Int) -> Bool {
+  func hasLeft(_ at: Int) -> Bool {
     for tunnel in resolver.tunnels where Int(tunnel.entry) == at { return true }
     for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromEntry) == at { return true }
     return false

@@ -17,6 +17,7 @@ extension Judge {
     for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
       let entry = resolver.passages[at]
       guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)) else { continue }
+      if facts.watchesOut[cell(entry.host, entry.network)] { noteOutward(at, vni, group, base) }
       if judgeCopies(
         of: Int32(truncatingIfNeeded: at), host: entry.host, network: entry.network, vni: vni, group,
         base &+ UInt64(at) &+ 1)
@@ -50,14 +51,19 @@ extension Judge {
       countFloodCopies(entry, host, network, vni, first, group, trajectory)
       return false
     }
+    let cell = cell(host, network)
+    if !facts.unflooded[cell].isEmpty || facts.isMisplaced(cell, first.destination),
+      judgeUnicast(entry, host, network, vni, receivers, first, group, trajectory)
+    {
+      return true
+    }
     // Cooked captures have no destination; MACs that live in several places may be anywhere.
     guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination),
-      let location = ledger.location(host, vni, first.destination), location.last <= first.time
+      let location = ledger.location(host, vni, first.destination), location.since <= first.time
     else { return false }
-    let learns = learning[UInt64(UInt32(bitPattern: host)) << 32 | UInt64(vni)]
     if receivers.count > 1 {
       // Flows that never learn need no time to.
-      let grace = learns == false ? 0 : Judge.learningGrace
+      let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
         first.time &- proof < Judge.learningTimeout - grace
       else { return false }
@@ -69,7 +75,7 @@ extension Judge {
       }
       return true
     }
-    guard !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
+    guard location.last <= first.time, !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
       first.time &- location.last < Judge.learningTimeout - Judge.learningGrace,
       !livesBehind(receivers[0], first.destination)
     else { return false }
@@ -81,6 +87,73 @@ extension Judge {
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
     return true
+  }
+
+  /// Unicast that flows are known to send wrongly: no host need have learned anything first.
+  private mutating func judgeUnicast(
+    _ entry: Int32, _ host: Int32, _ network: Int32, _ vni: UInt32, _ receivers: [UInt16], _ first: Observation,
+    _ group: [Observation], _ trajectory: UInt64
+  ) -> Bool {
+    guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination) else { return false }
+    let cell = cell(host, network)
+    guard let owner = topology.portsOfMAC[first.destination]?.first(where: { topology.portNetwork[$0] == network }) else {
+      // Unicast to a MAC that nobody has is flooded, and nobody answers it.
+      guard ledger.location(host, vni, first.destination) == nil else { return false }
+      for peer in facts.unflooded[cell] {
+        let isReached = receivers.contains { Int($0) < topology.vtepHost.count && topology.vtepHost[Int($0)] == peer }
+        let key = StretchKey(stretch: .floodCopy, host: host, peer: peer, network: network)
+        for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && !isReached {
+          count(key, false, trajectory, group, Int(tunnel.observation))
+        }
+      }
+      return false
+    }
+    let home = topology.portHost[owner]
+    guard home != host else { return false }
+    let isReached = receivers.contains { Int($0) < topology.vtepHost.count && topology.vtepHost[Int($0)] == home }
+    guard !isReached else { return false }
+    if facts.isMisplaced(cell, first.destination), receivers.count == 1 {
+      let key = FaultKey(
+        fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
+        detail: first.destination.rawValue)
+      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+        record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
+      }
+      if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = topology.plan.hostVTEPs[Int(home)].first }
+      return true
+    }
+    // Unicast to a MAC that was never heard is flooded.
+    guard facts.unflooded[cell].contains(home), ledger.location(host, vni, first.destination) == nil
+    else { return false }
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+      let key = StretchKey(stretch: .floodCopy, host: host, peer: home, network: network)
+      count(key, false, trajectory, group, Int(tunnel.observation))
+    }
+    return true
+  }
+
+  /// Notes what flows that are wrong do to a flood, where no capture shows what left.
+  private mutating func noteOutward(_ at: Int, _ vni: UInt32, _ group: [Observation], _ base: UInt64) {
+    let entry = resolver.passages[at]
+    let seen = group[Int(entry.first)]
+    guard seen.destination.isGroup, !seen.destination.isReservedBridgeGroup,
+      !topology.hostHasTunnelPoint[Int(entry.host)]
+    else { return }
+    let isRight = resolver.tunnels.contains { $0.direction == .in && Int($0.entry) == at && $0.vni == vni }
+    let trajectory = base &+ UInt64(at) &+ 1
+    if !isRight {
+      let key = FaultKey(fault: .metOutbound, host: entry.host, network: entry.network)
+      record(key, trajectory, group, Int(entry.first), isWeak: false)
+    }
+    for peer in facts.unflooded[cell(entry.host, entry.network)] {
+      let isReached =
+        resolver.tunnels.contains { $0.direction == .in && $0.host == peer && Int($0.entry) == at }
+        || resolver.passages.contains { $0.direction == .toGuest && $0.host == peer }
+      guard !isReached else { continue }
+      let key = FaultKey(
+        fault: .metOutbound, host: entry.host, network: entry.network, observed: UInt32(bitPattern: peer) &+ 1)
+      record(key, trajectory, group, Int(entry.first), isWeak: false)
+    }
   }
 
   private func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool {
@@ -138,7 +211,7 @@ extension Judge {
     // What the host does not take in teaches it nothing.
     let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer, seen: seen.tunnelPort)
     if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
-    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)) { return }
+    if tunnel.network >= 0, facts.unmapped[cell(tunnel.host, tunnel.network)] { return }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
     guard let before, !topology.livesInSeveralPlaces(seen.source),

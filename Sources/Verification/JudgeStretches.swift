@@ -17,58 +17,173 @@ extension Judge {
     return false
   }
 
-  /// Counts where frames pass and where they vanish. A single missing sighting proves nothing; whole classes do.
+  // MARK: What points would show
+
+  /// Whether a point shows frames of that kind between the same stations, and was recording.
+  private func wouldShow(_ point: Int, _ time: Int64) -> Bool {
+    spans[point].contains(time) && shownPairs[point * PairMark.words + mark.word] & mark.bit != 0
+  }
+
+  private func tunnelWouldShow(_ host: Int32, _ time: Int64) -> Bool {
+    for point in topology.tunnelPoints[Int(host)] {
+      if wouldShow(point, time) { return true }
+    }
+    return false
+  }
+
+  /// How many points of a port would show a frame that br-int hands to it: behind qbr, security groups may drop what
+  /// is not ARP.
+  private func pointsOfPort(_ port: Int, _ seen: Observation) -> Int {
+    var count = 0
+    let isHybrid = topology.pointOfRank[port * 4 + 3] >= 0 || topology.portFacts[port].isHybrid
+    for rank in 0..<4 {
+      let point = Int(topology.pointOfRank[port * 4 + rank])
+      guard point >= 0, wouldShow(point, seen.time) else { continue }
+      let isBehind = isHybrid && rank < 2
+      if !isBehind || seen.frameClass == .arpRequest || seen.frameClass == .arpReply { count += 1 }
+    }
+    return count
+  }
+
+  /// How many points of a host's ports would show a frame that reaches it, at best.
+  private func pointsOfPorts(on host: Int32, _ network: Int32, _ seen: Observation) -> Int {
+    guard network >= 0 else { return 0 }
+    var most = 0
+    for port in topology.ports(on: host, of: network) where expects(port, seen) {
+      most = max(most, pointsOfPort(port, seen))
+    }
+    return most
+  }
+
+  /// Whether a single missing sighting of a frame counts. NICs cut and join segments, large frames may be fragmented.
+  private func isProbative(_ seen: Observation) -> Bool {
+    seen.frameClass != .tcp && seen.frameClass != .fragment && seen.length <= 1400
+  }
+
+  /// Whether a switch may hold the frame back where nobody listens (IGMP snooping).
+  private func isPruned(_ seen: Observation) -> Bool { seen.destination.isGroup && !seen.destination.isBroadcast }
+
+  /// Whether address protection of br-int may drop the frame: it looks at what ARP and ND say.
+  private func isGuarded(_ seen: Observation) -> Bool {
+    switch seen.frameClass {
+    case .arpRequest, .arpReply, .neighborSolicitation, .neighborAdvertisement, .rarp: true
+    default: false
+    }
+  }
+
+  // MARK: Stretches
+
+  /// Counts where frames pass and where they vanish. A single missing sighting proves nothing; whole classes do, and
+  /// what two points lack.
   mutating func countStretches(_ group: [Observation], _ base: UInt64) {
     for at in resolver.tunnels.indices {
-      let tunnel = resolver.tunnels[at]
-      let index = Int(tunnel.observation)
-      let seen = group[index]
-      switch tunnel.direction {
-      case .out:
-        guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, seen.time)
-        else { continue }
-        var arrived = false
-        for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
-        // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
-        if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
-        noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived)
-        let key = StretchKey(
-          stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
-        count(key, arrived, base, group, index)
-      case .in:
-        let network = tunnel.network
-        guard network >= 0, seen.tagCount == 0 else { continue }
-        for port in topology.ports(on: tunnel.host, of: network) where expects(port, seen) {
-          var delivered = false
-          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
-            delivered = true
-          }
-          let key = StretchKey(stretch: .toPort, host: tunnel.host, network: network, port: Int32(port))
-          count(key, delivered, base, group, index)
-        }
+      switch resolver.tunnels[at].direction {
+      case .out: countUnderlay(at, group, base)
+      case .in: countArrival(at, group, base)
       default: break
       }
     }
     for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
       let entry = resolver.passages[at]
-      guard entry.network >= 0, topology.hostHasTunnelPoint[Int(entry.host)],
-        isLive(tunnelOf: entry.host, entry.start), mustLeave(entry, group[Int(entry.first)])
-      else { continue }
-      var left = false
-      for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
-      // Another host that shows the frame proves that it left.
-      if !left { left = isShown(beside: entry.host) }
-      let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
-      count(key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first))
-      if !left {
-        for seen in group where topology.points[Int(seen.point)].port == entry.port && seen.time <= entry.end {
-          if seen.frame != group[Int(entry.first)].frame || seen.capture != group[Int(entry.first)].capture {
-            stretches[key]?.missed.frames.add(seen)
-          }
-        }
+      guard entry.network >= 0, mustLeave(entry, group[Int(entry.first)]) else { continue }
+      if topology.hostHasTunnelPoint[Int(entry.host)] {
+        countLeaving(at, group, base)
+      } else {
+        countOutward(at, group, base)
       }
+      countFarPorts(at, group, base)
     }
-    countFarPorts(group, base)
+  }
+
+  private mutating func countUnderlay(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let tunnel = resolver.tunnels[at]
+    let index = Int(tunnel.observation)
+    let seen = group[index]
+    guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, seen.time)
+    else { return }
+    var arrived = false
+    for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
+    // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
+    if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
+    noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived)
+    let key = StretchKey(stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
+    var points = 0
+    if !arrived, tunnelWouldShow(tunnel.peer, seen.time), seen.tagCount == 0 {
+      points = 1 + (pointsOfPorts(on: tunnel.peer, tunnel.network, seen) > 0 ? 1 : 0)
+    }
+    count(key, arrived, base, group, index, points: points)
+  }
+
+  private mutating func countArrival(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let tunnel = resolver.tunnels[at]
+    let index = Int(tunnel.observation)
+    let seen = group[index]
+    guard tunnel.network >= 0, seen.tagCount == 0 else { return }
+    for port in topology.ports(on: tunnel.host, of: tunnel.network) where expects(port, seen) {
+      var delivered = false
+      for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+        delivered = true
+      }
+      let key = StretchKey(stretch: .toPort, host: tunnel.host, network: tunnel.network, port: Int32(port))
+      count(key, delivered, base, group, index, points: delivered ? 0 : pointsOfPort(port, seen))
+    }
+  }
+
+  private mutating func countLeaving(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let entry = resolver.passages[at]
+    let seen = group[Int(entry.first)]
+    guard isLive(tunnelOf: entry.host, entry.start) else { return }
+    var left = false
+    for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
+    // Another host that shows the frame proves that it left.
+    if !left { left = isShown(beside: entry.host) }
+    let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)
+    var points = 0
+    if !left, tunnelWouldShow(entry.host, entry.start) {
+      points = 1 + (pointsBeyond(entry, seen) > 0 ? 1 : 0)
+    }
+    count(
+      key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first), points: isGuarded(seen) ? 0 : points,
+      isProof: !isPruned(seen))
+    guard !left else { return }
+    let record = stretches.index(of: key)
+    for other in group where topology.points[Int(other.point)].port == entry.port && other.time <= entry.end {
+      if other.frame != seen.frame || other.capture != seen.capture { stretches.records[record].missed.frames.add(other) }
+    }
+  }
+
+  /// How many points of other hosts would show a frame that left its host.
+  private func pointsBeyond(_ entry: Passage, _ seen: Observation) -> Int {
+    var count = 0
+    for host in topology.portsOn.indices where host != Int(entry.host) {
+      guard isBound(for: Int32(host), entry, seen) else { continue }
+      if tunnelWouldShow(Int32(host), seen.time) { count += 1 }
+      if pointsOfPorts(on: Int32(host), entry.network, seen) > 0 { count += 1 }
+    }
+    return count
+  }
+
+  /// Whether a host has a port that a frame is for.
+  private func isBound(for host: Int32, _ entry: Passage, _ seen: Observation) -> Bool {
+    let ports = topology.ports(on: host, of: entry.network)
+    if seen.destination.isGroup { return ports.contains { topology.portFacts[$0].isActive } }
+    return ports.contains { topology.isOwn(seen.destination, of: $0) }
+  }
+
+  /// Frames of a host whose tunnel point was not captured: they must show at others.
+  private mutating func countOutward(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let entry = resolver.passages[at]
+    let seen = group[Int(entry.first)]
+    var isExpected = false
+    for host in topology.portsOn.indices where host != Int(entry.host) && topology.hostHasTunnelPoint[host] {
+      if isBound(for: Int32(host), entry, seen), isLive(tunnelOf: Int32(host), seen.time) { isExpected = true }
+    }
+    guard isExpected else { return }
+    let key = StretchKey(stretch: .outward, host: entry.host, network: entry.network, port: entry.port)
+    let left = isShown(beside: entry.host)
+    count(
+      key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first),
+      points: left || isGuarded(seen) ? 0 : pointsBeyond(entry, seen), isProof: !isPruned(seen))
   }
 
   func isShownByPorts(of host: Int32) -> Bool {
@@ -94,21 +209,24 @@ extension Judge {
   }
 
   /// Frames for a port whose host's tunnel point was not captured: they must show at the port itself.
-  mutating func countFarPorts(_ group: [Observation], _ base: UInt64) {
-    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
-      let entry = resolver.passages[at]
-      let seen = group[Int(entry.first)]
-      guard entry.network >= 0, mustLeave(entry, seen) else { continue }
-      for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
-        for port in topology.ports(on: Int32(host), of: entry.network) where expects(port, seen) {
-          var delivered = false
-          for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
-            delivered = true
-          }
-          let key = StretchKey(
-            stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
-          count(key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first))
+  private mutating func countFarPorts(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let entry = resolver.passages[at]
+    let seen = group[Int(entry.first)]
+    for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
+      // What its own host sent elsewhere, or not at all, is not lost on the way there.
+      guard !topology.hostHasTunnelPoint[Int(entry.host)]
+        || resolver.tunnels.contains(where: { Int($0.entry) == at && $0.direction == .out && Int($0.peer) == host })
+      else { continue }
+      for port in topology.ports(on: Int32(host), of: entry.network) where expects(port, seen) {
+        var delivered = false
+        for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+          delivered = true
         }
+        let key = StretchKey(
+          stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
+        count(
+          key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first),
+          points: delivered ? 0 : pointsOfPort(port, seen))
       }
     }
   }
@@ -123,12 +241,14 @@ extension Judge {
     return topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
   }
 
-  /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all.
+  /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all. Multicast must
+  /// where no switch holds it back.
   func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
     guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
-      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup, seen.length <= topology.longestFrame
+      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup,
+      seen.length <= topology.longestFrame
     else { return false }
-    if seen.destination.isBroadcast {
+    if seen.destination.isGroup {
       for host in topology.tunnelPoints.indices where host != Int(entry.host) {
         if !topology.ports(on: Int32(host), of: entry.network).isEmpty { return true }
       }
@@ -143,13 +263,19 @@ extension Judge {
     return elsewhere
   }
 
+  /// - Parameters:
+  ///   - points: how many points further on would have shown the frame, were it there.
+  ///   - isProof: false for what switches may hold back.
   mutating func count(
-    _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int
+    _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int = 0,
+    isProof: Bool = true
   ) {
+    let record = stretches.index(of: key)
     if passed {
-      stretches[key, default: StretchRecord()].passed += 1
+      stretches.passed[record] &+= 1
     } else {
-      stretches[key, default: StretchRecord()].note(trajectory, group, index)
+      stretches.records[record].note(
+        trajectory, group, index, points: isProbative(group[index]) ? points : 0, isProof: isProof)
     }
   }
 }

@@ -30,7 +30,7 @@ struct ReportBuilder {
     }
     report.coverage = coverage()
     var builder = FindingBuilder(judge: judge, installed: run.installed, survey: run.survey, captures: captures)
-    builder.build()
+    builder.build(run.contradictions)
     report.findings = ordered(builder.drafts, noteFindings())
     settleVerdict(&report)
     return report
@@ -123,20 +123,7 @@ struct ReportBuilder {
       list.append(finding)
     }
     for host in deployment.hosts.indices {
-      let missed = judge.sendingMissed[host]
-      let seen = judge.sendingSeen[host]
-      if missed > 0 {
-        let share = Double(missed) * 100 / Double(missed + seen)
-        let rounded = (share * 10).rounded() / 10
-        var finding = Finding(
-          rule: "capture-gap", severity: .info,
-          message: "the tunnel capture of \(deployment.hosts[host].name) lacks \(missed) of \(missed + seen) frames "
-            + "that were seen both before and beyond it (\(rounded) %)")
-        finding.host = deployment.hosts[host].name
-        finding.count = missed
-        finding.observed = [("captureLossPercent", .text("\(rounded)"))]
-        list.append(finding)
-      }
+      list += gaps(host)
       if let gap = uncovered(host) { list.append(gap) }
       if let clock = uncertainClock(host) { list.append(clock) }
     }
@@ -150,6 +137,33 @@ struct ReportBuilder {
       list.append(finding)
     }
     return list
+  }
+
+  /// Frames that other points prove to have passed, and a point's captures lack.
+  private func gaps(_ host: Int) -> [Finding] {
+    let passing = judge.passing
+    var gaps: [(point: String, missed: UInt64, shown: UInt64)] = []
+    let tunnels = judge.topology.tunnelPoints[host].filter { !run.survey.plan.points[$0].captures.isEmpty }
+    gaps.append(
+      (
+        tunnels.map { judge.topology.name(ofPoint: $0) }.joined(separator: ", "),
+        passing.sentMissed[host] + passing.receivedMissed[host], passing.sent[host] + passing.received[host]
+      ))
+    for (index, point) in run.survey.plan.points.enumerated() where point.host == host && point.kind != .tunnel {
+      gaps.append((judge.topology.name(ofPoint: index), passing.missed[index], passing.shown[index]))
+    }
+    return gaps.filter { $0.missed > 0 }.map { point, missed, shown in
+      let rounded = (Double(missed) * 1000 / Double(missed + shown)).rounded() / 10
+      var finding = Finding(
+        rule: "capture-gap", severity: .info,
+        message: "the capture of \(point) lacks \(missed) of \(missed + shown) frames that other points prove to have "
+          + "passed it (\(rounded) %)")
+      finding.host = deployment.hosts[host].name
+      finding.point = point
+      finding.count = missed
+      finding.observed = [("captureLossPercent", .text("\(rounded)"))]
+      return finding
+    }
   }
 
   private func uncovered(_ host: Int) -> Finding? {
@@ -231,7 +245,7 @@ struct ReportBuilder {
         "\(deployment.captures[index].name): of most frames too few bytes were captured to know them again (capture "
           + "at least 128 bytes of each)")
     }
-    if judged > 0, !report.coverage.isEmpty, report.coverage.allSatisfy({ $0.out + $0.in + $0.outWrong + $0.inWrong == 0 }) {
+    if judged > 0, report.coverage.allSatisfy({ $0.out + $0.in + $0.outWrong + $0.inWrong == 0 }) {
       report.reasons.append("no translation between local VLAN and VNI was exercised")
     }
     for demand in run.demands.require {

@@ -65,7 +65,7 @@ public enum RuleCatalogue {
     "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac", "spoof-blocked",
     "untagged-port", "duplicate-address",
     "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
-    "frame-lost",
+    "frame-lost", "dropped-by-policy", "frame-duplicated", "frame-modified",
     "bad-checksum-on-wire",
     "nonstandard-tunnel-port", "malformed-encapsulation",
     "outer-vlan-mismatch", "underlay-fragmented", "exceeds-underlay-mtu",

@@ -82,7 +82,7 @@ let deliveryRules: [Rule] = [
       """,
     confirmation: """
           ethtool -S UNDERLAY-NIC | grep -i -e err -e crc
-          ovs-ofctl dump-flows br-int | grep -e set_field -e mod_ -e load:
+          ovs-ofctl -O OpenFlow13 dump-flows br-int | grep -e set_field -e mod_ -e load:
           ethtool -K NIC rx off tx off gro off gso off      # then capture again
       """,
     remedy: "Switch the faulty offload off, replace the NIC, or remove the flow.",

@@ -71,7 +71,7 @@ let isolationRules: [Rule] = [
     confirmation: """
           arping -D -I UNDERLAY-NIC VTEP-ADDRESS        # a second owner answers
           tcpdump -e -nn -i UNDERLAY-NIC src VTEP-ADDRESS   # compare the outer source MAC
-          ovs-ofctl dump-flows br-tun table=20          # learned entries of the guest's MAC
+          ovs-ofctl -O OpenFlow13 dump-flows br-tun table=20   # learned entries of the guest's MAC
       """,
     remedy: """
       Keep tenants and strangers off the tunnel network; drop spoofed sources at the switches (IP source guard). Where

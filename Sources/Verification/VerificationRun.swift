@@ -18,6 +18,7 @@ public struct VerificationRun: Sendable {
   /// By host.
   let clocks: [HostClock]
   let installed: InstalledView
+  let contradictions: [InstalledCheck.Contradiction]
   let demands: Demands
   var judge: Judge
   private var waiting: [(time: Int64, start: Int, count: Int, isPiece: Bool)] = []
@@ -31,19 +32,9 @@ public struct VerificationRun: Sendable {
     self.demands = demands
     installed = InstalledView(survey.deployment)
     let topology = Topology(survey.deployment, survey.plan)
-    var unmapped: Set<UInt64> = []
-    for host in survey.deployment.hosts.indices where installed.hasFlows[host] {
-      for network in survey.deployment.networks where network.isOverlay {
-        guard let vni = network.segmentationID, installed.isUnmapped(host: host, vni: vni) else { continue }
-        unmapped.insert(UInt64(host) << 32 | UInt64(vni))
-      }
-    }
-    var learning: [UInt64: Bool] = [:]
-    for host in survey.deployment.hosts.indices {
-      for (vni, learns) in installed.learning[host] { learning[UInt64(host) << 32 | UInt64(vni)] = learns }
-    }
-    judge = Judge(topology, tunnelPorts: TunnelPortPlan(survey), unmapped: unmapped,
-      learning: learning)
+    contradictions = InstalledCheck.contradictions(survey.deployment, installed, topology)
+    judge = Judge(
+      topology, tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions))
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read.

@@ -36,7 +36,7 @@ import Verification
 
         error wrong-vni  host1 sends broadcast of net (VLAN 1) on VNI 64, the lane of network other; net's is 57
           36 frames (42 copies), 12:23:41.220 to 12:23:58.004; first: host1/eth1.pcap frame 1
-          expected  vni 57 (0x39) · observed vni 64 (0x40)
+          expected  VNI 57 (0x39) · observed VNI 64 (0x40)
           cause  host1 br-tun table 22: priority=1,dl_vlan=1 actions=strip_vlan,load:0x40->NXM_NX_TUN_ID[],output:2,output:3
                  host1/br-tun.flows line 17
           path  test ─ tap ✓ ─ host1 eth1 ✗ VNI 64 ─ qvo of ov2 network other

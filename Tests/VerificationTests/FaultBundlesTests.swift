@@ -33,7 +33,7 @@ import Verification
     Case(bundle: "missing-vni-in", rule: "unmapped-vni", host: "host2", cause: .missingFlow, text: "tun_id=0x39"),
     Case(
       bundle: "spoofed-vtep", rule: "forged-tunnel-frame", host: "host2", cause: .sender, text: "02:00:00:00:00:66",
-      consequences: ["unknown-vtep", "unknown-vni"]),
+      consequences: ["unknown-vtep", "unknown-vni", "mac-moved"]),
     Case(
       bundle: "wrong-udp-port", rule: "nonstandard-tunnel-port", host: "host1", cause: .tunnel,
       text: "dst_port=8472"),
@@ -110,6 +110,23 @@ import Verification
     #expect(report.inferred)
     #expect(report.findings.allSatisfy { $0.severity < .error })
     if !faults(report).isEmpty { #expect(report.verdict == .inconclusive) }
+  }
+
+  /// Interfaces that only the file itself names are points like any other.
+  @Test(arguments: cases)
+  func oneFileWithAllInterfacesTellsTheSame(_ fault: Case) throws {
+    let apart = try Bundles.verify(fault.bundle, keeping: Bundles.isCapture)
+    let joined = try Bundles.verify(files: Rewriting.joined(fault.bundle))
+    #expect(joined.verdict == apart.verdict)
+    #expect(joined.findings.map { "\($0.rule) \($0.host ?? "") \($0.severity)" }
+      == apart.findings.map { "\($0.rule) \($0.host ?? "") \($0.severity)" })
+    #expect(joined.coverage == apart.coverage)
+  }
+
+  @Test func tunnelsAloneExerciseNoTranslation() throws {
+    let report = try Bundles.verify("wrong-vlan-in", keeping: { $0.hasSuffix("eth1.pcap") })
+    #expect(report.verdict == .inconclusive)
+    #expect(report.reasons.contains { $0.contains("no translation") })
   }
 
   /// The captures without which nothing shows are the only ones that may be missing for a pass.

@@ -29,6 +29,36 @@ enum Rewriting {
     return result
   }
 
+  /// The captures of each host of a bundle in one pcapng file, which names its interfaces.
+  static func joined(_ bundle: String) throws -> [String: Data] {
+    var result: [String: Data] = [:]
+    let files = Bundles.files(bundle).filter(Bundles.isCapture)
+    for host in Set(files.map { String($0.prefix { $0 != "/" }) }).sorted() {
+      let copy = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString).pcapng")
+      defer { try? FileManager.default.removeItem(at: copy) }
+      var writer = try PcapngWriter(path: copy.path, application: "tests")
+      var records: [(time: Int64, interface: Int, bytes: [UInt8])] = []
+      for file in files where file.hasPrefix(host + "/") {
+        var reader = try CaptureReader(path: Bundles.path(bundle) + "/" + file)
+        var batch = FrameBatch()
+        let name = String(file.dropFirst(host.count + 1).prefix { $0 != "." })
+        let interface = try writer.addInterface(CaptureInterface(linkType: 1, snapLength: 262_144, name: name))
+        while try reader.next(into: &batch) {
+          for record in batch.frames {
+            records.append(
+              (record.time, interface, Array(batch.bytes[record.start..<(record.start + record.capturedLength)])))
+          }
+        }
+      }
+      for record in records.sorted(by: { $0.time < $1.time }) {
+        try writer.write(record.bytes.span, time: record.time, interface: record.interface)
+      }
+      try writer.finish()
+      result["\(host)/all.pcapng"] = try Data(contentsOf: copy)
+    }
+    return result
+  }
+
   /// The time of the earliest frame in a bundle, and of the latest.
   static func firstTime(_ bundle: String) throws -> Int64 { try span(bundle).lowerBound }
 

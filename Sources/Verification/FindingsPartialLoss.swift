@@ -1,0 +1,120 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Findings about frames of which some pass a stretch and others are lost on it.
+extension FindingBuilder {
+  mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
+    guard record.visible.count >= 3, tooShort(at: witnesses(key)) * 3 <= record.visible.count else { return }
+    let total = Double(passed + record.missed.count)
+    let odds = missRates(key)
+    // Captures that share a host may lose frames at the same moments.
+    let both = max(odds.near * odds.far, min(odds.near, odds.far) / 10)
+    let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
+    let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
+    guard isProven || isLikely else { return }
+    if isPolicy(key) { return }
+    let lost = isProven ? record.proven : record.visible
+    let host = hostName(key.host)
+    let peer = hostName(key.peer)
+    let share = "\(lost.count) of \(passed + record.missed.count)"
+    let message: String
+    switch key.stretch {
+    case .underlay:
+      message = "\(share) tunnel frames of \(networkName(key.network)) from \(host) to \(peer) are lost on the underlay"
+    case .intoTunnel:
+      message = "\(share) frames of \(portName(key.port)) that must leave \(host) are lost inside \(host)"
+    case .toPort:
+      message =
+        "\(share) frames of \(networkName(key.network)) that reached \(host) for \(portName(key.port)) are lost inside \(host)"
+    case .betweenPorts:
+      message =
+        "\(share) frames of \(networkName(key.network)) from \(host) for \(portName(key.port)) on \(peer) are lost on "
+        + "the way, whose tunnel interface was not captured"
+    case .outward:
+      message =
+        "\(share) frames of \(portName(key.port)) that must leave \(host), whose tunnel interface was not captured, are "
+        + "lost on the way"
+    case .floodCopy: return
+    }
+    var draft = draft(
+      nil, lost, rule: Fault.frameLost.rule, severity: .warning, host: key.host, network: key.network, message: message)
+    if key.port >= 0 { draft.finding.port = portName(key.port) }
+    draft.finding.certainty = isProven ? .proven : .likely
+    draft.finding.expected = [("arrived", .number(Int64(clamping: passed + record.missed.count)))]
+    draft.finding.observed = [
+      ("arrived", .number(Int64(clamping: passed))), ("lost", .number(Int64(clamping: lost.count))),
+    ]
+    draft.parent = modification(on: key.stretch, key.host, key.peer)
+    var loss = Loss(stretch: key.stretch, host: key.host, peer: key.peer)
+    loss.add(key, record, passed: passed)
+    addCounters(&draft, loss)
+    drafts.append(draft)
+  }
+
+  /// The points that would show what passes a stretch.
+  private func witnesses(_ key: StretchKey) -> [Int] {
+    topology.points.indices.filter { index in
+      let point = topology.points[index]
+      switch key.stretch {
+      case .intoTunnel: return point.isTunnel && point.host == key.host
+      case .underlay, .floodCopy: return point.isTunnel && point.host == key.peer
+      case .outward: return point.isTunnel && point.host != key.host
+      case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
+      }
+    }
+  }
+
+  /// How often the next point misses what passes it, and the best of those behind it.
+  private func missRates(_ key: StretchKey) -> (near: Double, far: Double, isKnown: Bool) {
+    let passing = judge.passing
+    func tunnel(_ host: Int32) -> (Double, Bool) {
+      let seen = passing.received[Int(host)] + passing.receivedMissed[Int(host)]
+      return (judge.receivingMissRate(host), seen >= 30)
+    }
+    func ports(_ host: Int32) -> Double {
+      key.network >= 0 ? judge.missRate(ofPortsOn: host, key.network) : 1
+    }
+    switch key.stretch {
+    case .underlay:
+      let (near, isKnown) = tunnel(key.peer)
+      return (near, ports(key.peer), isKnown)
+    case .intoTunnel:
+      let seen = passing.sent[Int(key.host)] + passing.sentMissed[Int(key.host)]
+      let far = topology.portsOn.indices.filter { $0 != Int(key.host) }.map { judge.receivingMissRate(Int32($0)) }.max()
+      return (judge.sendingMissRate(key.host), far ?? 1, seen >= 30)
+    case .outward:
+      let rates = topology.portsOn.indices.filter { $0 != Int(key.host) && topology.hostHasTunnelPoint[$0] }
+      return (rates.map { judge.receivingMissRate(Int32($0)) }.max() ?? 1, 1, false)
+    case .toPort, .betweenPorts:
+      var near = 1.0
+      var far = 1.0
+      var isKnown = false
+      for rank in (0..<4).reversed() {
+        let point = Int(topology.pointOfRank[Int(key.port) * 4 + rank])
+        guard point >= 0 else { continue }
+        if near == 1 {
+          near = passing.rate(ofPoint: point)
+          isKnown = passing.shown[point] + passing.missed[point] >= 30
+        } else {
+          far = min(far, passing.rate(ofPoint: point))
+        }
+      }
+      return (near, far, isKnown)
+    case .floodCopy: return (1, 1, false)
+    }
+  }
+
+  /// Whether security groups or address protection may have dropped the frames on this stretch: in br-int, or in the
+  /// Linux bridge.
+  func isPolicy(_ key: StretchKey) -> Bool {
+    switch key.stretch {
+    case .underlay, .floodCopy: false
+    case .intoTunnel, .outward, .toPort: installed.mayFilter(host: Int(key.host)) ?? !isHybrid(key.port)
+    case .betweenPorts: installed.mayFilter(host: Int(key.peer)) ?? !isHybrid(key.port)
+    }
+  }
+
+  private func isHybrid(_ port: Int32) -> Bool { port >= 0 && topology.portFacts[Int(port)].isHybrid }
+}

@@ -1,0 +1,69 @@
+import Correlation
+import Deployment
+import Wire
+
+/// What the judging of every frame asks of the installed flows, by host × network in flat tables.
+struct InstalledFacts: Sendable {
+  /// A cell's flows map the network's VNI to no VLAN.
+  private(set) var unmapped: [Bool]
+  /// Whether its flows learn from what arrives; -1 where that is not known.
+  private(set) var learns: [Int8]
+  /// A contradiction that frames which arrive would meet; that frames which leave would meet.
+  private(set) var watchesIn: [Bool]
+  private(set) var watchesOut: [Bool]
+  /// Hosts that the cell's floods leave out; most cells have none.
+  private(set) var unflooded: [[Int32]]
+  /// Cell and MAC that a flow sends where it does not live → nothing.
+  private var misplaced: Set<UInt64> = []
+  private let hasMisplaced: [Bool]
+
+  init(_ topology: Topology, _ installed: InstalledView, _ contradictions: [InstalledCheck.Contradiction]) {
+    let deployment = topology.deployment
+    let networks = max(1, deployment.networks.count)
+    let cells = deployment.hosts.count * networks
+    var unmapped = Array(repeating: false, count: cells)
+    var learns = Array(repeating: Int8(-1), count: cells)
+    for host in deployment.hosts.indices {
+      for (number, network) in deployment.networks.enumerated() where network.isOverlay {
+        guard let vni = network.segmentationID else { continue }
+        let cell = host * networks + number
+        unmapped[cell] = installed.hasFlows[host] && installed.isUnmapped(host: host, vni: vni)
+        if let known = installed.learning[host][vni] { learns[cell] = known ? 1 : 0 }
+      }
+    }
+    var watchesIn = Array(repeating: false, count: cells)
+    var watchesOut = watchesIn
+    var unflooded = Array(repeating: [Int32](), count: cells)
+    var hasMisplaced = watchesIn
+    for contradiction in contradictions {
+      guard let network = contradiction.network else { continue }
+      let cell = contradiction.host * networks + network
+      switch contradiction.kind {
+      case .inbound: watchesIn[cell] = true
+      case .outboundVNI, .outboundTag, .outboundMissing: watchesOut[cell] = true
+      case .floodPeer(let peer), .tunnel(let peer):
+        watchesOut[cell] = true
+        unflooded[cell].append(Int32(peer))
+      case .location(let mac):
+        hasMisplaced[cell] = true
+        misplaced.insert(InstalledFacts.key(cell, mac))
+      case .learning, .reflection, .other: break
+      }
+    }
+    self.unmapped = unmapped
+    self.learns = learns
+    self.watchesIn = watchesIn
+    self.watchesOut = watchesOut
+    self.unflooded = unflooded
+    self.hasMisplaced = hasMisplaced
+  }
+
+  private static func key(_ cell: Int, _ mac: MACAddress) -> UInt64 {
+    mac.rawValue ^ UInt64(truncatingIfNeeded: cell) &* 0x9e37_79b9_7f4a_7c15
+  }
+
+  /// Whether a flow sends unicast for this MAC where it does not live.
+  func isMisplaced(_ cell: Int, _ mac: MACAddress) -> Bool {
+    hasMisplaced[cell] && misplaced.contains(InstalledFacts.key(cell, mac))
+  }
+}

@@ -1,0 +1,221 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Frames of which a point shows more copies than entered: as many come out of a stretch as went in, or somebody
+/// made more of them.
+struct DuplicateKey: Hashable, Sendable {
+  enum Stage: UInt8, Sendable { case sender, underlay, receiver }
+  var stage: Stage
+  var host: Int32
+  /// The far host; -1 within the receiver.
+  var peer: Int32 = -1
+  var network: Int32
+  var port: Int32 = -1
+}
+
+struct DuplicateRecord: Sendable {
+  /// Where the next point shows the copies, too.
+  var confirmed = FaultRecord()
+  /// Where it shows fewer: a capture wrote a frame twice.
+  var refuted: UInt64 = 0
+}
+
+extension Judge {
+  mutating func countDuplicates(_ group: [Observation], _ base: UInt64) {
+    // Nearly all frames show once at each place.
+    guard group.count > 1, hasRepeats(group) else { return }
+    for at in resolver.tunnels.indices {
+      let tunnel = resolver.tunnels[at]
+      guard tunnel.network >= 0, tunnel.peer >= 0, isFirst(at) else { continue }
+      let seen = group[Int(tunnel.observation)]
+      if tunnel.direction == .out {
+        let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
+        let entered = entries(on: tunnel.host, tunnel.network)
+        guard copies > 1, entered > 0, copies > entered else { continue }
+        let beyond = arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group)
+        let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
+        note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
+      } else if tunnel.direction == .in {
+        let copies = count(from: tunnel.peer, to: tunnel.host, .in, tunnel.network, seen, group)
+        let sent = count(from: tunnel.peer, to: tunnel.host, .out, tunnel.network, nil, group)
+        guard copies > 1, sent > 0, copies > sent else { continue }
+        let key = DuplicateKey(stage: .underlay, host: tunnel.peer, peer: tunnel.host, network: tunnel.network)
+        note(
+          key, shown: deliveries(on: tunnel.host, tunnel.network), expected: copies, base, group,
+          Int(tunnel.observation))
+      }
+    }
+    for at in resolver.passages.indices where resolver.passages[at].direction == .toGuest {
+      let delivery = resolver.passages[at]
+      guard delivery.network >= 0, !resolver.passages[..<at].contains(where: { $0.port == delivery.port && $0.direction == .toGuest })
+      else { continue }
+      var copies = 0
+      var whole = 0
+      for other in resolver.passages where other.direction == .toGuest && other.port == delivery.port {
+        copies += 1
+        if other.sightings > 1 { whole += 1 }
+      }
+      var sources = 0
+      for tunnel in resolver.tunnels
+      where tunnel.direction == .in && tunnel.host == delivery.host && tunnel.network == delivery.network {
+        sources += 1
+      }
+      for entry in resolver.passages
+      where entry.direction == .fromGuest && entry.host == delivery.host && entry.port != delivery.port
+        && entry.network == delivery.network
+      {
+        sources += 1
+      }
+      guard copies > 1, sources > 0, copies > sources else { continue }
+      let key = DuplicateKey(stage: .receiver, host: delivery.host, network: delivery.network, port: delivery.port)
+      note(key, shown: whole, expected: copies, base, group, Int(delivery.first))
+    }
+  }
+
+  /// Whether a point shows a frame twice in one file and direction.
+  private func hasRepeats(_ group: [Observation]) -> Bool {
+    for index in group.indices.dropFirst() {
+      let seen = group[index]
+      for other in group[..<index]
+      where other.capture == seen.capture && other.point == seen.point && other.outerTo == seen.outerTo
+        && other.outerFrom == seen.outerFrom
+      {
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Whether no earlier sighting is of the same host, far host and way.
+  private func isFirst(_ at: Int) -> Bool {
+    let tunnel = resolver.tunnels[at]
+    for other in resolver.tunnels[..<at]
+    where other.host == tunnel.host && other.peer == tunnel.peer && other.direction == tunnel.direction
+      && other.network == tunnel.network
+    {
+      return false
+    }
+    return true
+  }
+
+  /// Copies that one capture of a host shows on their way between two hosts. `like`: of that capture; nil: of the one
+  /// that shows most.
+  private func count(
+    from: Int32, to: Int32, _ direction: Observation.Direction, _ network: Int32, _ like: Observation?,
+    _ group: [Observation]
+  ) -> Int {
+    var most = 0
+    for tunnel in resolver.tunnels where tunnel.direction == direction && tunnel.network == network {
+      guard direction == .out ? tunnel.host == from && tunnel.peer == to : tunnel.host == to && tunnel.peer == from else {
+        continue
+      }
+      let seen = group[Int(tunnel.observation)]
+      if let like, (like.capture, like.point) != (seen.capture, seen.point) { continue }
+      var own = 0
+      for other in resolver.tunnels
+      where other.direction == direction && other.network == network && other.host == tunnel.host
+        && other.peer == tunnel.peer
+      {
+        let same = group[Int(other.observation)]
+        if (same.capture, same.point) == (seen.capture, seen.point) { own += 1 }
+      }
+      most = max(most, own)
+      if like != nil { break }
+    }
+    return most
+  }
+
+  private func entries(on host: Int32, _ network: Int32) -> Int {
+    var count = 0
+    for entry in resolver.passages
+    where entry.direction == .fromGuest && entry.host == host && entry.network == network {
+      count += 1
+    }
+    return count
+  }
+
+  /// Copies at the next place that was captured; nil where none was.
+  private func arrivals(from: Int32, to: Int32, _ network: Int32, _ group: [Observation]) -> Int? {
+    if topology.hostHasTunnelPoint[Int(to)] { return count(from: from, to: to, .in, network, nil, group) }
+    return deliveries(on: to, network)
+  }
+
+  /// The most copies that a port of the host shows; nil where no port shows the frame.
+  private func deliveries(on host: Int32, _ network: Int32) -> Int? {
+    var most = 0
+    for delivery in resolver.passages
+    where delivery.direction == .toGuest && delivery.host == host && delivery.network == network {
+      var own = 0
+      for other in resolver.passages where other.direction == .toGuest && other.port == delivery.port { own += 1 }
+      most = max(most, own)
+    }
+    return most > 0 ? most : nil
+  }
+
+  private mutating func note(
+    _ key: DuplicateKey, shown: Int?, expected: Int, _ base: UInt64, _ group: [Observation], _ index: Int
+  ) {
+    guard let shown else { return }
+    if shown >= expected {
+      duplicates[key, default: DuplicateRecord()].confirmed.add(
+        trajectory: base, group[index], isWeak: false, group: group, index: index)
+      duplicates[key]?.confirmed.frames.add(group[index])
+    } else {
+      duplicates[key, default: DuplicateRecord()].refuted += 1
+    }
+  }
+}
+
+extension FindingBuilder {
+  mutating func addDuplicates() {
+    let keys = judge.duplicates.keys.sorted {
+      ($0.stage.rawValue, $0.host, $0.peer, $0.network, $0.port) < ($1.stage.rawValue, $1.host, $1.peer, $1.network, $1.port)
+    }
+    for key in keys {
+      guard let duplicate = judge.duplicates[key] else { continue }
+      let record = duplicate.confirmed
+      // Captures that write frames twice do so here and there; a first sighting that a capture lost looks alike.
+      let lost: Double =
+        switch key.stage {
+        case .sender: judge.missRate(ofPortsOn: key.host, key.network)
+        case .underlay: judge.sendingMissRate(key.host)
+        case .receiver: judge.receivingMissRate(key.host)
+        }
+      let frames = judge.out[judge.cell(key.host, key.network)] + judge.in[judge.cell(key.host, key.network)]
+      guard record.count >= 3,
+        Double(record.count) > 2 + Double(duplicate.refuted) / 4 + lost * min(Double(frames), Double(record.count) * 3)
+      else { continue }
+      let (host, peer) = (hostName(key.host), hostName(key.peer))
+      let message: String
+      switch key.stage {
+      case .sender:
+        message =
+          "\(host) sends frames of \(networkName(key.network)) to \(peer) more than once, that its guests sent once"
+      case .underlay:
+        message = "tunnel frames of \(networkName(key.network)) that \(host) sent to \(peer) once arrive there more than once"
+      case .receiver:
+        message =
+          "\(host) hands frames of \(networkName(key.network)) to \(portName(key.port)) more than once, that it received once"
+      }
+      var draft = draft(
+        nil, record, rule: "frame-duplicated", severity: .warning, host: key.stage == .underlay ? key.peer : key.host,
+        network: key.network, message: message)
+      if key.port >= 0 { draft.finding.port = portName(key.port) }
+      if key.stage == .sender { addDoubleTunnel(&draft, key) }
+      drafts.append(draft)
+    }
+  }
+
+  /// Two tunnels to one host, both in the flood list, are what mostly does it.
+  private func addDoubleTunnel(_ draft: inout Draft, _ key: DuplicateKey) {
+    let vteps = deployment.hosts[Int(key.peer)].vteps
+    let tunnels = deployment.tunnels(of: Int(key.host)).filter { $0.remote.map(vteps.contains) ?? false }
+    guard tunnels.count > 1 else { return }
+    draft.finding.cause = Cause(
+      kind: .tunnel, host: hostName(key.host), bridge: tunnels[0].bridge,
+      text: "Interfaces \(tunnels.map(\.name).sorted().joined(separator: ", ")): all lead to \(hostName(key.peer))")
+    draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl --columns=name,type,options find Interface type!=patch")
+  }
+}

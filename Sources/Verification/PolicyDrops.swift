@@ -1,0 +1,113 @@
+import Correlation
+import Deployment
+import Observations
+import Wire
+
+/// Frames that end in the Linux bridge between a guest's tap and br-int, where security groups are applied.
+struct PolicyCounts: Sendable {
+  /// By port: handed to it and seen at its tap; ended before; sent by it and seen at br-int's side; ended before.
+  var delivered: [UInt64]
+  var refused: [FaultRecord?]
+  var sent: [UInt64]
+  var held: [FaultRecord?]
+
+  init(ports: Int) {
+    delivered = Array(repeating: 0, count: ports)
+    sent = delivered
+    refused = Array(repeating: nil, count: ports)
+    held = refused
+  }
+}
+
+extension Judge {
+  mutating func countPolicy(_ group: [Observation], _ base: UInt64) {
+    for at in resolver.passages.indices {
+      let passage = resolver.passages[at]
+      let port = Int(passage.port)
+      guard topology.portFacts[port].isHybrid, passage.sightings < 2 || passage.ranks & 9 == 9 else { continue }
+      let tap = Int(topology.pointOfRank[port * 4])
+      let bridge = Int(topology.pointOfRank[port * 4 + 3])
+      guard tap >= 0, bridge >= 0 else { continue }
+      let seen = group[Int(passage.first)]
+      // Linux bridges hold multicast back where nobody listens.
+      guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast else { continue }
+      if passage.ranks & 9 == 9 {
+        if passage.direction == .toGuest { policy.delivered[port] &+= 1 } else { policy.sent[port] &+= 1 }
+      } else if passage.ranks == 8, passage.direction == .toGuest, spans[tap].contains(passage.start),
+        seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
+      {
+        note(&policy.refused[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
+      } else if passage.ranks == 1, passage.direction == .fromGuest, spans[bridge].contains(passage.start),
+        topology.isOwn(seen.source, of: port), !hasLeft(at), !isShown(beside: passage.host)
+      {
+        note(&policy.held[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
+      }
+    }
+  }
+
+  private func note(_ record: inout FaultRecord?, _ group: [Observation], _ index: Int, _ trajectory: UInt64) {
+    var own = record ?? FaultRecord()
+    record = nil
+    own.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
+    own.frames.add(group[index])
+    record = own
+  }
+}
+
+extension FindingBuilder {
+  mutating func addPolicyDrops() {
+    for port in deployment.ports.indices {
+      let tap = Int(topology.pointOfRank[port * 4])
+      let bridge = Int(topology.pointOfRank[port * 4 + 3])
+      guard tap >= 0, bridge >= 0 else { continue }
+      if let record = judge.policy.refused[port] {
+        add(record, of: port, passed: judge.policy.delivered[port], missedBy: tap, isInbound: true)
+      }
+      if let record = judge.policy.held[port] {
+        add(record, of: port, passed: judge.policy.sent[port], missedBy: bridge, isInbound: false)
+      }
+    }
+  }
+
+  private mutating func add(
+    _ record: FaultRecord, of port: Int, passed: UInt64, missedBy point: Int, isInbound: Bool
+  ) {
+    let total = record.count + passed
+    // What its capture lost ends there, too.
+    let rate = judge.passing.shown[point] + judge.passing.missed[point] > 0 ? judge.passing.rate(ofPoint: point) : 0.1
+    guard record.count >= 3, Double(record.count) > 3 * rate * Double(total) + 2 else { return }
+    let name = portName(Int32(port))
+    let host = Int32(deployment.ports[port].host)
+    let message =
+      "\(record.count) of \(total) frames \(isInbound ? "for" : "from") \(name) on \(hostName(host)) end between its tap and "
+      + "br-int, where security groups are applied"
+    var draft = draft(
+      nil, record, rule: "dropped-by-policy", severity: .info, host: host, network: topology.portNetwork[port],
+      message: message)
+    draft.finding.port = name
+    draft.finding.certainty = .likely
+    draft.finding.next = ["on \(hostName(host)): iptables-save -c | grep \(name.dropFirst(3).prefix(9))"]
+    drafts.append(draft)
+  }
+
+  /// Whole classes that security groups of br-int may have dropped: not what they let pass (ARP, ND).
+  mutating func addBridgePolicy(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) -> Bool {
+    guard key.stretch == .toPort || key.stretch == .intoTunnel, installed.mayFilter(host: Int(key.host)) == true,
+      record.missedKinds.keys.allSatisfy({ $0 & 6 == 0 }), !record.missedKinds.isEmpty, record.visible.count >= 3
+    else { return false }
+    let name = portName(key.port)
+    let message =
+      "\(record.missed.count) of \(record.missed.count + passed) frames \(key.stretch == .toPort ? "for" : "from") \(name) on "
+      + "\(hostName(key.host)) end in br-int, whose flows apply security groups"
+    var draft = draft(
+      nil, record.missed, rule: "dropped-by-policy", severity: .info, host: key.host, network: key.network,
+      message: message)
+    draft.finding.port = name
+    draft.finding.certainty = .likely
+    draft.finding.next = [
+      "on \(hostName(key.host)): ovs-ofctl -O OpenFlow13 dump-flows br-int table=\(key.stretch == .toPort ? 82 : 72)"
+    ]
+    drafts.append(draft)
+    return true
+  }
+}
