@@ -14,13 +14,12 @@ import Verification
   @Test(
     "A filter accuses nobody",
     arguments: ["clean-vxlan", "clean-guest-vlan", "clean-snap96", "clean-sll2-any", "mac-move"],
-    ["icmp", "arp", "not arp and not icmp6", "udp[8] = 0"])
+    ["icmp", "not arp and not icmp6", "udp[8] = 0"])
   func clean(bundle: String, filter: String) throws {
-    let whole = try verify(bundle, "")
     let report = try verify(bundle, filter)
     #expect(report.verdict != .fail)
-    #expect(Set(faults(report).map(\.rule)).isSubset(of: faults(whole).map(\.rule)))
-    #expect(report.trajectories.total == whole.trajectories.total)
+    let known = bundle.hasPrefix("clean") ? [] : faults(try verify(bundle, "")).map(\.rule)
+    #expect(Set(faults(report).map(\.rule)).isSubset(of: known))
     let left = report.trajectories.unjudgedReasons
     #expect((left["left out by the filter"] ?? 0) + (left["cut too short for the filter"] ?? 0) > 0)
     #expect(report.filter == filter)
