@@ -33,8 +33,10 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     room("Wire", []),
-    room("CaptureFiles", ["CPcap", "Wire"]),
+    room("CaptureFiles", ["CPcap", "CZlib", "CZstd", "Wire"]),
     room("OpenFlow", ["Wire"]),
     room("Deployment", ["Wire", "CaptureFiles", "OpenFlow", .product(name: "Yams", package: "Yams")]),
     room("Observations", ["Wire", "CaptureFiles", "Deployment"]),

@@ -9,15 +9,15 @@ public enum CaptureKind: Hashable, Sendable {
   static func recognise(_ bytes: Span<UInt8>) -> CaptureKind? {
     guard bytes.count >= 4 else { return nil }
     if bytes.number32(at: 0, .little) == PcapngSection.sectionHeader { return .pcapng }
-    return PcapLayout.magics.contains { magic, _, _ in
-      bytes.number32(at: 0, .little) == magic || bytes.number32(at: 0, .big) == magic
+    return PcapLayout.variants.contains {
+      bytes.number32(at: 0, .little) == $0.magic || bytes.number32(at: 0, .big) == $0.magic
     } ? .pcap : nil
   }
 
   /// Whether a file of fewer than four bytes could be the beginning of a capture.
   static func mayBegin(_ bytes: Span<UInt8>) -> Bool {
     let beginnings: [[UInt8]] =
-      PcapLayout.magics.flatMap { magic, _, _ in [octets(magic), octets(magic).reversed()] }
+      PcapLayout.variants.flatMap { [octets($0.magic), octets($0.magic).reversed()] }
       + [octets(PcapngSection.sectionHeader)]
     return beginnings.contains { beginning in
       bytes.indices.allSatisfy { $0 < beginning.count && beginning[$0] == bytes[$0] }
@@ -42,23 +42,33 @@ public enum CaptureKind: Hashable, Sendable {
   }
 
   private static let foreignBeginnings: [([UInt8], String)] = [
-    ([0x1f, 0x8b], "gzip-compressed; decompress it first"),
-    ([0x28, 0xb5, 0x2f, 0xfd], "zstd-compressed; decompress it first"),
-    ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "xz-compressed; decompress it first"),
-    ([0x42, 0x5a, 0x68], "bzip2-compressed; decompress it first"),
-    ([0x04, 0x22, 0x4d, 0x18], "lz4-compressed; decompress it first"),
+    ([0x1f, 0x8b], "gzip-compressed once more; decompress it first"),
+    ([0x28, 0xb5, 0x2f, 0xfd], "zstd-compressed once more; decompress it first"),
+    ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "xz-compressed; decompress it first (gzip and zstd are read as they are)"),
+    ([0x42, 0x5a, 0x68], "bzip2-compressed; decompress it first (gzip and zstd are read as they are)"),
+    ([0x04, 0x22, 0x4d, 0x18], "lz4-compressed; decompress it first (gzip and zstd are read as they are)"),
     ([0x50, 0x4b, 0x03, 0x04], "a zip archive; unpack it first"),
     (Array("snoop\0\0\0".utf8), "a snoop capture; convert it to pcapng first (editcap -F pcapng)"),
   ]
 }
 
 extension CaptureReader {
-  /// What the file at `path` is, by its first bytes alone. Nil for anything that is not a regular, readable file
-  /// with the magic number of a capture; pipes are not touched.
+  /// What the file at `path` is, by its first bytes alone, decompressed where they are compressed. Nil for anything
+  /// that is not a regular, readable file with the magic number of a capture; pipes are not touched.
   public static func recognise(path: String) -> CaptureKind? {
     guard let file = try? InputFile.opening(path, waiting: false), file.isRegular else { return nil }
-    var bytes = [UInt8](repeating: 0, count: 4)
-    guard let count = try? file.take(into: &bytes, at: 0, count: 4) else { return nil }
-    return CaptureKind.recognise(bytes.span.extracting(0..<count))
+    do throws(CaptureInput.Failure) {
+      var input = try CaptureInput(file)
+      var bytes = [UInt8](repeating: 0, count: 4)
+      var count = 0
+      while count < 4 {
+        let got = try input.take(into: &bytes, at: count, count: 4 - count)
+        guard got > 0 else { return nil }
+        count += got
+      }
+      return CaptureKind.recognise(bytes.span)
+    } catch {
+      return nil
+    }
   }
 }

@@ -9,8 +9,17 @@ public struct FrameFilter: Sendable {
     public var description: String { "filter '\(expression)': \(reason)" }
   }
 
+  /// What a filter says of a frame.
+  public enum Outcome: Sendable {
+    case matches, differs
+    /// It asks for bytes that are not there.
+    case tooShort
+  }
+
   public let expression: String
   private let program: [bpf_insn]
+  /// The program with another value where it rejects: 0 then means that it read beyond the bytes.
+  private let decisive: [bpf_insn]
 
   /// - Parameters:
   ///   - expression: host and network names in it are resolved by the system.
@@ -34,21 +43,40 @@ public struct FrameFilter: Sendable {
     // SAFETY: pcap_compile succeeded, so bf_insns points to bf_len instructions; they are copied, then freed once.
     program = unsafe Array(UnsafeBufferPointer(start: compiled.bf_insns, count: Int(compiled.bf_len)))
     unsafe pcap_freecode(&compiled)
+    decisive = program.map { instruction in
+      var instruction = instruction
+      if instruction.code == UInt16(BPF_RET | BPF_K), instruction.k == 0 { instruction.k = 1 }
+      return instruction
+    }
     self.expression = expression
   }
 
   /// Whether the frame passes. What the capture cut off is read as not matching.
   /// - Parameter wireLength: what `len` and `greater` in the expression mean.
   public func matches(_ bytes: Span<UInt8>, wireLength: Int) -> Bool {
+    Self.run(program, bytes, wireLength: wireLength) != 0
+  }
+
+  /// As `matches`, telling apart what does not match from what was cut off.
+  public func outcome(_ bytes: Span<UInt8>, wireLength: Int) -> Outcome {
+    switch Self.run(decisive, bytes, wireLength: wireLength) {
+    case 0: .tooShort
+    case 1: .differs
+    default: .matches
+    }
+  }
+
+  private static func run(_ program: [bpf_insn], _ bytes: Span<UInt8>, wireLength: Int) -> CUnsignedInt {
     let captured = UInt32(clamping: bytes.count)
     let wire = UInt32(clamping: wireLength)
-    // SAFETY: program is what libpcap's compiler made: its jumps stay within it and it ends in a return; bpf_filter
-    // checks each access against the captured length, which is that of the bytes lent (or, clamped, less).
+    // SAFETY: program is what libpcap's compiler made, with another constant to return at most: its jumps stay within
+    // it and it ends in a return; bpf_filter checks each access against the captured length, which is that of the
+    // bytes lent (or, clamped, less).
     return unsafe program.withUnsafeBufferPointer { instructions in
       unsafe bytes.withUnsafeBufferPointer { frame in
         unsafe bpf_filter(instructions.baseAddress, frame.baseAddress, wire, captured)
       }
-    } != 0
+    }
   }
 
   /// What libpcap says of itself, version first among it.

@@ -31,6 +31,16 @@ final class InputFile: Sendable {
     return InputFile(descriptor: descriptor, isRegular: known && status.st_mode & S_IFMT == S_IFREG)
   }
 
+  /// The process's standard input, by a descriptor of its own.
+  static func standardInput() throws(SystemError) -> InputFile {
+    let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw SystemError(code: errno) }
+    return InputFile(descriptor: descriptor, isRegular: false)
+  }
+
+  /// Whether a person would have to type what is read.
+  var isTerminal: Bool { isatty(descriptor) == 1 }
+
   /// Reads up to `count` bytes into `bytes` from `offset` on; both are held within the array. 0 at the end of the file.
   func take(into bytes: inout [UInt8], at offset: Int, count: Int) throws(SystemError) -> Int {
     guard offset >= 0, offset <= bytes.count else { throw SystemError(code: EINVAL) }

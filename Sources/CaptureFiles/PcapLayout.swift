@@ -6,6 +6,8 @@ enum IndexOutcome {
   case needs(Int)
   /// The record at the position cannot be: a reason in words.
   case damaged(String)
+  /// There are zeros where the record at the position should begin.
+  case zeros
 }
 
 /// Frames counted over the whole file, and what was odd about them.
@@ -20,37 +22,57 @@ let largestRecord = 64 << 20
 
 /// How the records of one pcap file are laid out, as its header says (draft-ietf-opsawg-pcap, sections 4 and 5).
 struct PcapLayout: Sendable {
-  static let headerLength = 24
-  /// Magic number, nanoseconds per unit of the time's fraction, and length of a record's header. The last is the
-  /// format of a patched Linux libpcap, whose records also carry interface index, protocol and packet type.
-  static let magics: [(magic: UInt32, fraction: Int64, recordHeader: Int)] = [
-    (0xa1b2_c3d4, 1000, 16), (0xa1b2_3c4d, 1, 16), (0xa1b2_cd34, 1000, 24),
+  /// What the magic number says of the rest.
+  struct Variant {
+    var magic: UInt32
+    /// Nanoseconds per unit of the time's fraction.
+    var fraction: Int64
+    var fileHeader = 24
+    var recordHeader = 16
+  }
+  static let variants = [
+    Variant(magic: 0xa1b2_c3d4, fraction: 1000), Variant(magic: 0xa1b2_3c4d, fraction: 1),
+    // Of a patched Linux libpcap, whose records also carry interface index, protocol and packet type.
+    Variant(magic: 0xa1b2_cd34, fraction: 1000, recordHeader: 24),
+    // Of Ixia's hardware and software; the length of all records follows the header.
+    Variant(magic: 0x1c00_01ac, fraction: 1, fileHeader: 28), Variant(magic: 0x1c00_01ab, fraction: 1, fileHeader: 28),
   ]
+  /// Bytes that every variant's header has.
+  static let leastHeader = 24
 
   private let order: ByteOrder
   private let fraction: Int64
   private let recordHeader: Int
+  /// Bytes before the first record.
+  let fileHeader: Int
   let linkType: UInt16
   let snapLength: UInt32
+  /// Bytes of frame check sequence at the end of each frame.
+  let checksumLength: Int
 
-  /// - Parameter header: at least `headerLength` bytes.
+  /// - Parameter header: at least `leastHeader` bytes.
   /// - Throws: the reason in words.
   init(header: Span<UInt8>) throws(LayoutError) {
-    var found: (order: ByteOrder, fraction: Int64, recordHeader: Int)?
-    for (magic, fraction, recordHeader) in Self.magics {
-      if header.number32(at: 0, .little) == magic { found = (.little, fraction, recordHeader) }
-      if header.number32(at: 0, .big) == magic { found = (.big, fraction, recordHeader) }
+    var found: (order: ByteOrder, variant: Variant)?
+    for variant in Self.variants {
+      if header.number32(at: 0, .little) == variant.magic { found = (.little, variant) }
+      if header.number32(at: 0, .big) == variant.magic { found = (.big, variant) }
     }
     guard let found else { throw LayoutError(reason: "unknown magic number") }
-    (order, fraction, recordHeader) = found
+    order = found.order
+    fraction = found.variant.fraction
+    recordHeader = found.variant.recordHeader
+    fileHeader = found.variant.fileHeader
     let major = header.number16(at: 4, order)
     let minor = header.number16(at: 6, order)
     guard major == 2, minor == 4 else {
       throw LayoutError(reason: "pcap version \(major).\(minor) is not supported; 2.4 is")
     }
     snapLength = header.number32(at: 16, order)
-    // The upper half of the field says whether frames end in a checksum; it is not part of the link type.
-    linkType = UInt16(truncatingIfNeeded: header.number32(at: 20, order))
+    let link = header.number32(at: 20, order)
+    linkType = UInt16(truncatingIfNeeded: link)
+    // Bit 26 of the field: its upper four bits tell the checksum's length, in 16-bit words.
+    checksumLength = link & 0x0400_0000 != 0 ? Int(link >> 28) * 2 : 0
   }
 
   /// Indexes whole records of `bytes` from `position` on, and leaves `position` at the first that was not.
@@ -71,6 +93,9 @@ struct PcapLayout: Sendable {
       }
       guard have - recordHeader >= captured else { return .needs(recordHeader + captured) }
       var wire = Int(bytes.number32(at: at + 12, order))
+      if captured == 0, wire == 0, bytes.number32(at: at, order) == 0, bytes.number32(at: at + 4, order) == 0 {
+        return .zeros
+      }
       if wire < captured {
         wire = captured
         tally.anomalies.wireLengthRaised += 1
@@ -90,6 +115,7 @@ struct PcapLayout: Sendable {
         FrameRecord(
           number: number, time: time, start: at + recordHeader, capturedLength: captured, wireLength: wire,
           interface: 0, direction: direction))
+      if checksumLength > 0 { frames[frames.count - 1].removeChecksum(checksumLength) }
       position = at + recordHeader + captured
     }
   }

@@ -12,6 +12,7 @@ struct PcapngSection: Sendable {
   private struct Source: Sendable {
     var clock: PcapngClock
     var snapLength: Int
+    var checksumLength: Int
   }
   private var sources: [Source] = []
 
@@ -38,6 +39,7 @@ struct PcapngSection: Sendable {
         }
       }
       let length = Int(bytes.number32(at: at + 4, blockOrder))
+      if length == 0, bytes.number32(at: at, blockOrder) == 0 { return .zeros }
       guard length >= 12, length % 4 == 0, length <= largestRecord else {
         return .damaged("a block claims the impossible length of \(length) bytes")
       }
@@ -51,7 +53,7 @@ struct PcapngSection: Sendable {
       }
       do throws(LayoutError) {
         if holdsFrame {
-          frames.append(try packet(type: type, bytes, at: at, length: length, tally: &tally))
+          frames.append(try packet(type: type, bytes, at: at, length: length, interfaces: &interfaces, tally: &tally))
         } else if isSection {
           try beginSection(bytes, at: at, length: length, order: blockOrder, interfaces: interfaces.count)
         } else if type == 1 {
@@ -79,7 +81,7 @@ struct PcapngSection: Sendable {
     switch outcome {
     case .needs(let length) where position == 0: return length
     case .damaged(let reason) where position == 0: throw LayoutError(reason: reason)
-    case .needs, .damaged, .full: return position
+    case .needs, .damaged, .full, .zeros: return position
     }
   }
 
@@ -88,7 +90,8 @@ struct PcapngSection: Sendable {
   /// Enhanced (6), simple (3) and obsolete (2) packet blocks.
   @inline(__always)
   private func packet(
-    type: UInt32, _ bytes: Span<UInt8>, at: Int, length: Int, tally: inout FrameTally
+    type: UInt32, _ bytes: Span<UInt8>, at: Int, length: Int, interfaces: inout [CaptureInterface],
+    tally: inout FrameTally
   ) throws(LayoutError) -> FrameRecord {
     let header = type == 3 ? 12 : 28
     guard length >= header + 4 else {
@@ -131,32 +134,57 @@ struct PcapngSection: Sendable {
       tally.anomalies.wireLengthRaised += 1
     }
     if captured > snapLength && snapLength > 0 { tally.anomalies.longerThanSnapLength += 1 }
-    var direction = FrameRecord.Direction.unknown
+    var facts = PacketFacts(checksumLength: source.checksumLength)
     let options = at + header + (captured + 3) / 4 * 4
     if type != 3, options < at + length - 4 {
-      direction = try Self.direction(bytes, PcapngOptions(at: options, end: at + length - 4, order: order))
+      try facts.read(bytes, PcapngOptions(at: options, end: at + length - 4, order: order))
+    }
+    if type == 2 {
+      let drops = bytes.number16(at: at + 10, order)
+      if drops != .max { facts.drops = UInt64(drops) }
+    }
+    if let drops = facts.drops {
+      let known = interfaces[firstInterface + local].droppedBetween ?? 0
+      let (sum, overflow) = known.addingReportingOverflow(drops)
+      interfaces[firstInterface + local].droppedBetween = overflow ? .max : sum
     }
     tally.frames += 1
-    return FrameRecord(
+    var record = FrameRecord(
       number: tally.frames, time: time, start: at + header, capturedLength: captured, wireLength: wire,
-      interface: firstInterface + local, direction: direction)
+      interface: firstInterface + local, direction: facts.direction, hasTime: type != 3)
+    if facts.checksumLength > 0 { record.removeChecksum(facts.checksumLength) }
+    return record
   }
 
-  /// Option 2 of a packet: its lowest two bits are 1 for inbound and 2 for outbound.
-  private static func direction(
-    _ bytes: Span<UInt8>, _ list: PcapngOptions
-  ) throws(LayoutError) -> FrameRecord.Direction {
-    var options = list
-    while let option = try options.next(bytes) {
-      guard option.code == 2 else { continue }
-      try option.require(length: 4, of: "packet flags")
-      switch bytes.number32(at: option.start, list.order) & 3 {
-      case 1: return .inbound
-      case 2: return .outbound
-      default: return .unknown
+  /// What the options of a packet say.
+  private struct PacketFacts {
+    var direction = FrameRecord.Direction.unknown
+    var checksumLength: Int
+    /// Frames lost since the packet before.
+    var drops: UInt64?
+
+    init(checksumLength: Int) { self.checksumLength = checksumLength }
+
+    mutating func read(_ bytes: Span<UInt8>, _ list: PcapngOptions) throws(LayoutError) {
+      var options = list
+      while let option = try options.next(bytes) {
+        if option.code == 4 {
+          try option.require(length: 8, of: "the drop count of a packet")
+          drops = bytes.number64(at: option.start, list.order)
+        }
+        guard option.code == 2 else { continue }
+        try option.require(length: 4, of: "packet flags")
+        let flags = bytes.number32(at: option.start, list.order)
+        // The lowest two bits are 1 for inbound and 2 for outbound.
+        switch flags & 3 {
+        case 1: direction = .inbound
+        case 2: direction = .outbound
+        default: direction = .unknown
+        }
+        // Bits 5 to 8: octets of frame check sequence, 0 for not known.
+        if flags >> 5 & 0xf != 0 { checksumLength = Int(flags >> 5 & 0xf) }
       }
     }
-    return .unknown
   }
 
   // MARK: Sections and interfaces
@@ -198,6 +226,11 @@ struct PcapngSection: Sendable {
         interface.filter =
           bytes[option.start] == 0
           ? option.text(bytes, skipping: 1) : "a compiled filter of \(option.length - 1) bytes"
+      case 13:
+        try option.require(length: 1, of: "if_fcslen")
+        // In bits, as the draft says; some writers count octets.
+        let value = Int(bytes[option.start])
+        interface.checksumLength = value < 16 ? value : value / 8
       case 14:
         try option.require(length: 8, of: "if_tsoffset")
         clock.setOffset(seconds: Int64(bitPattern: bytes.number64(at: option.start, order)))
@@ -205,7 +238,9 @@ struct PcapngSection: Sendable {
       }
     }
     interfaces.append(interface)
-    sources.append(Source(clock: clock, snapLength: Int(interface.snapLength)))
+    sources.append(
+      Source(
+        clock: clock, snapLength: Int(interface.snapLength), checksumLength: interface.checksumLength))
   }
 
   private func takeStatistics(

@@ -116,9 +116,10 @@ struct Assembly {
     var sources: [CaptureSource] = []
     for file in item.captures {
       let name = readCaptureName(file.base, known: known, hostNames: hostNames)
-      sources.append(
-        CaptureSource(
-          path: file.path, name: file.name, host: index, interface: name.interface, direction: name.direction))
+      var source = CaptureSource(
+        path: file.path, name: file.name, host: index, interface: name.interface, direction: name.direction)
+      source.sequence = rotationNumber(of: file.base)
+      sources.append(source)
     }
     // Files of one interface lie together, rotated ones in their order.
     sources.sort { a, b in

@@ -76,11 +76,16 @@ struct BundleDiscovery {
         take(entry, into: &host.before, captures: &host.captures, isRoot: false)
       } else if BundleDiscovery.isState(entry.base) {
         takeState(entry, of: &host)
+      } else if FileRecognition.captureStem(entry.base) != nil {
+        host.captures.append(FoundFile(path: entry.path, name: entry.name, kind: .capture))
       } else {
         ignore(entry.name, "a directory below a host that is neither before nor after")
       }
     }
-    if host.isEmpty {
+    if host.isEmpty, FileRecognition.captureStem(directory.base) != nil {
+      // Reading it fails, and the report says so.
+      own.captures.append(FoundFile(path: directory.path, name: directory.name, kind: .capture))
+    } else if host.isEmpty {
       ignore(directory.name, "holds neither captures nor state")
     } else {
       hosts.append(host)
@@ -164,6 +169,8 @@ struct BundleDiscovery {
         }
         result.append(Entry(path: path, name: entryName, base: base, isDirectory: false))
       case .typeDirectory?: result.append(Entry(path: path, name: entryName, base: base, isDirectory: true))
+      case nil where FileRecognition.captureStem(base) != nil:
+        result.append(Entry(path: path, name: entryName, base: base, isDirectory: false))
       case nil: ignore(entryName, "a symbolic link that leads nowhere")
       default: ignore(entryName, "no regular file")
       }

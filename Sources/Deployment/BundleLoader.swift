@@ -30,28 +30,51 @@ public func loadBundle(path: String, manifest given: String? = nil) throws(Bundl
 /// that has its interface; else the directory's name.
 /// Files from a single directory are shared out by prefix, if at least two prefixes suggest hosts.
 public func loadFiles(_ paths: [String], manifest path: String?) throws(BundleError) -> Deployment {
+  try loadFiles(paths.map { LooseFile(path: $0, name: $0) }, manifest: path)
+}
+
+/// A loose file, and the name that says what it is of.
+public struct LooseFile: Hashable, Sendable {
+  public var path: String
+  /// Read as if it were the path: directory and file name tell host and interface.
+  public var name: String
+
+  public init(path: String, name: String) {
+    self.path = path
+    self.name = name
+  }
+}
+
+/// As above, for files whose names may be others than their paths.
+public func loadFiles(_ files: [LooseFile], manifest path: String?) throws(BundleError) -> Deployment {
   let manifestPath =
-    path ?? paths.first { FileRecognition.kind(named: URL(fileURLWithPath: $0).lastPathComponent) == .manifest }
+    path ?? files.first { FileRecognition.kind(named: URL(fileURLWithPath: $0.name).lastPathComponent) == .manifest }?.path
   let manifest = try manifestPath.map { path throws(BundleError) in try readManifest(path: path, name: path) }
   var seen: Set<String> = []
   var byDirectory: [String: HostFiles] = [:]
   var notes: [StateNote] = []
-  for path in paths {
-    guard let type = fileType(path) else { throw BundleError(file: path, reason: "no such file or directory") }
-    let url = URL(fileURLWithPath: path)
-    guard type != .typeRegular || seen.insert(url.resolvingSymlinksInPath().path).inserted else { continue }
+  for loose in files {
+    let (path, name) = (loose.path, loose.name)
+    // A path of /proc may lead to a file without a name.
+    let isNameless = path.hasPrefix("/proc/self/fd/") && path != name
+    guard let type = isNameless ? .typeRegular : fileType(path) else {
+      throw BundleError(file: path, reason: fileProblem(path))
+    }
+    let url = URL(fileURLWithPath: name)
+    let target = isNameless ? path : URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    guard type != .typeRegular || seen.insert(target).inserted else { continue }
     if type == .typeDirectory {
       throw BundleError(file: path, reason: "a directory among loose files; a bundle is given alone")
     }
-    // A pipe cannot be read twice: it is taken for a capture, unseen.
+    // What can be read only once is taken for a capture, unseen.
     let kind = type == .typeRegular ? BundleDiscovery.kind(path: path, base: url.lastPathComponent) : .capture
     let directory = url.deletingLastPathComponent().standardizedFileURL.path
     var host = byDirectory[directory] ?? HostFiles(name: BundleDiscovery.hostName(ofDirectory: directory))
-    let file = FoundFile(path: path, name: path, kind: kind)
+    let file = FoundFile(path: path, name: name, kind: kind)
     switch kind {
     case .capture: host.captures.append(file)
     case .quiet, .manifest: break
-    case .unknown: notes.append(StateNote(kind: .ignored, file: path, text: "neither a capture nor known state"))
+    case .unknown: notes.append(StateNote(kind: .ignored, file: name, text: "neither a capture nor known state"))
     default: host.before.append(file)
     }
     byDirectory[directory] = host

@@ -14,8 +14,14 @@ struct CaptureName: Equatable {
 /// own name, or another word, may stand in front (`compute1-eth1.pcap`, `tcpdump_eth1.pcap`).
 func readCaptureName(_ file: String, known: Set<String>, hostNames: [String] = []) -> CaptureName {
   let stem = FileRecognition.captureStem(file) ?? file
-  let direction = direction(of: stem)
   var rest = stem[...]
+  var direction = directionMark(at: rest)
+  if direction == nil {
+    // eth1.in_00001_20260101120000
+    let bare = withoutRotation(rest)
+    direction = directionMark(at: bare)
+    if direction != nil { rest = bare }
+  }
   if let direction { rest = rest.dropLast(direction == .inbound ? 3 : 4) }
   if let name = knownInterface(beginning: rest, known) { return CaptureName(interface: name, direction: direction) }
   for prefix in hostNames + generic {
@@ -33,6 +39,22 @@ func readCaptureName(_ file: String, known: Set<String>, hostNames: [String] = [
     if let name = knownInterface(beginning: rest, known) { return CaptureName(interface: name, direction: direction) }
   }
   return CaptureName(interface: plausible(withoutRotation(rest)), direction: direction)
+}
+
+/// The number that tcpdump (`-C`, `-W`: `eth1.pcap3`) or dumpcap (`eth1_00003_20260101120000.pcapng`) gave a
+/// rotated file.
+func rotationNumber(of file: String) -> Int? {
+  var name = file[...]
+  if let stem = FileRecognition.captureStem(file) {
+    let rest = file.dropFirst(stem.count + 1).prefix { $0 != "." }
+    let digits = rest.reversed().prefix { ("0"..."9").contains($0) }
+    if !digits.isEmpty { return Int(String(digits.reversed())) }
+    name = stem[...]
+  }
+  for part in name.split(separator: "_").dropFirst().reversed() {
+    if part.utf8.count == 5, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return Int(part) }
+  }
+  return nil
 }
 
 /// The host that stands in front of the interface in `host1-eth1.pcap`, `host1_tap3f.pcap`; nil
@@ -82,7 +104,7 @@ private func isGeneric(_ name: String) -> Bool {
   return generic.contains { word.hasPrefix($0) && word.dropFirst($0.count).allSatisfy(\.isNumber) }
 }
 
-private func direction(of stem: String) -> CaptureSource.Direction? {
+private func directionMark(at stem: Substring) -> CaptureSource.Direction? {
   if stem.hasSuffix(".in") { return .inbound }
   if stem.hasSuffix(".out") { return .outbound }
   return nil

@@ -7,3 +7,9 @@ func fileType(_ path: String) -> FileAttributeType? {
   let type = attributes?[.type] as? FileAttributeType
   return type == .typeSymbolicLink ? nil : type
 }
+
+/// Why a path leads to no file.
+func fileProblem(_ path: String) -> String {
+  let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
+  return isLink ? "a symbolic link that leads nowhere" : "no such file or directory"
+}

@@ -1,3 +1,4 @@
+import CaptureFiles
 import OpenFlow
 import Wire
 
@@ -12,6 +13,8 @@ public struct Deployment: Sendable {
   public var captures: [CaptureSource] = []
   /// The intent says that these are all networks and hosts (`complete: true`, or a Neutron export).
   public var complete = false
+  /// Copies of inputs that could be read only once; captures lie in them.
+  public var spooled: [SpooledFile] = []
   /// Unreadable lines, contradictions between sources, and files that were passed over.
   public var notes: [StateNote] = []
 
@@ -251,6 +254,8 @@ public struct CaptureSource: Hashable, Sendable {
   /// `NAME.in.pcap`, `NAME.out.pcap`.
   public var direction: Direction?
   public enum Direction: Sendable { case inbound, outbound }
+  /// Number of a rotated file (`eth1.pcap3`, `eth1_00003_20260101120000.pcap`); nil where the name has none.
+  public var sequence: Int?
 
   public init(path: String, name: String, host: Int, interface: String?, direction: Direction? = nil) {
     self.path = path

@@ -130,6 +130,8 @@ struct ClockAlignment {
     sightings.sort { $0.precedes($1) }
     var kept: [Sighting] = []
     for sighting in sightings {
+      // Two captures of one point show the same sighting.
+      if let before = kept.last, before.isSame(as: sighting), before.time == sighting.time { continue }
       if kept.count > 1, kept[kept.count - 1].isSame(as: sighting), kept[kept.count - 2].isSame(as: sighting) {
         continue
       }

@@ -5,6 +5,7 @@ import Wire
 /// What `inspect` is asked to do.
 public struct InspectOptions: Sendable {
   public enum Format: String, Sendable, CaseIterable { case text, json }
+  /// `-` is standard input.
   public var path: String
   public var format = Format.text
   /// Marks beyond ASCII in text.
@@ -40,7 +41,9 @@ private func render(
 ) throws(JobError) {
   var reader: CaptureReader
   do throws(CaptureFileError) {
-    reader = try CaptureReader(path: options.path)
+    reader =
+      options.path == "-"
+      ? try CaptureReader(standardInput: "standard input") : try CaptureReader(path: options.path)
   } catch {
     throw JobError(error.description)
   }

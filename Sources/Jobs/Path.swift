@@ -14,7 +14,7 @@ public func path(
   guard a != b else { throw JobError("\(from) and \(to) are the same port: \(survey.deployment.ports[a].name)") }
   var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
   run.follower = PathFollower(a: a, b: b, in: survey.deployment)
-  let report = replay(survey, &run, options, progress)
+  let report = try replay(survey, &run, options, progress)
   return run.pathReport(report)
 }
 

@@ -1,17 +1,21 @@
+import CaptureFiles
 import Clocks
 import Deployment
 import Observations
 import Verification
+import Wire
 
 /// What `verify` and `path` are asked to do.
 public struct VerifyOptions: Sendable {
-  /// A bundle's directory, or capture files.
+  /// A bundle's directory, or capture files; `-` is standard input, and `NAME=PATH` reads a path under another name.
   public var paths: [String]
   /// Path of a manifest to use instead of the bundle's own.
   public var manifest: String?
   public var failOn = Severity.error
   /// `HOST/NETWORK` cells that must be exercised for a pass.
   public var require: [String] = []
+  /// A tcpdump expression: only inner frames that match it are judged.
+  public var filter: String?
 
   public init(paths: [String]) { self.paths = paths }
 }
@@ -43,9 +47,11 @@ public struct Progress: Sendable {
 public func verify(
   _ options: VerifyOptions, progress: (@Sendable (Progress) -> Void)? = nil
 ) throws(JobError) -> Report {
+  // A wrong expression is told before anything is read.
+  if let expression = options.filter { _ = try compiled(expression, LinkType.ethernet) }
   let (survey, clocks) = try prepare(options)
   var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
-  return replay(survey, &run, options, progress)
+  return try replay(survey, &run, options, progress)
 }
 
 /// Loads a bundle, surveys its captures, and aligns the clocks of its hosts.
@@ -58,6 +64,7 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostC
   guard deployment.captures.count < 65_000 else {
     throw JobError("\(deployment.captures.count) capture files are more than one run can take (65,000)")
   }
+  raiseFileLimit()
   var result = survey(deployment, seed: UInt64.random(in: .min ... .max))
   guard result.plan.points.count < 65_000 else {
     throw JobError("\(result.plan.points.count) captured interfaces are more than one run can take (65,000)")
@@ -68,11 +75,15 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostC
 }
 
 func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
+  let isBundle = options.paths.count == 1 && isDirectory(options.paths[0])
+  let inputs = try LooseInputs(isBundle ? [] : options.paths)
   do throws(BundleError) {
-    if options.paths.count == 1, isDirectory(options.paths[0]) {
+    if isBundle {
       return try loadBundle(path: options.paths[0], manifest: options.manifest)
     }
-    return try loadFiles(options.paths, manifest: options.manifest)
+    var deployment = try loadFiles(inputs.files, manifest: options.manifest)
+    deployment.spooled = inputs.spooled
+    return deployment
   } catch {
     throw JobError("\(error)")
   }
@@ -82,10 +93,11 @@ func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
 func replay(
   _ survey: SurveyResult, _ run: inout VerificationRun, _ options: VerifyOptions,
   _ progress: (@Sendable (Progress) -> Void)?
-) -> Report {
+) throws(JobError) -> Report {
+  let filter = try options.filter.map { expression throws(JobError) in try innerFilter(expression, survey) }
   let total = survey.deployment.captures.reduce(UInt64(0)) { $0 &+ fileSize($1.path) }
   let outcomes = Replay.run(
-    survey,
+    survey, filter: filter,
     progress: progress.map { tell in
       { read, frames in
         tell(Progress(bytesRead: read, bytesTotal: total, frames: frames, stage: "reading"))
@@ -93,7 +105,31 @@ func replay(
     }, run: &run)
   var report = run.finish(outcomes)
   report.bundle = options.paths.joined(separator: " ")
+  report.filter = options.filter
   return report
+}
+
+/// Compiles an expression for the frames that guests exchange. Cooked captures have no Ethernet header: what asks for
+/// one cannot be applied at all points alike.
+private func innerFilter(_ expression: String, _ survey: SurveyResult) throws(JobError) -> FrameFilter {
+  let filter = try compiled(expression, LinkType.ethernet)
+  for (index, interfaces) in survey.interfaces.enumerated() {
+    let name = survey.deployment.captures[index].name
+    for type in [LinkType.cookedV1, LinkType.cookedV2] where interfaces.contains(where: { $0.linkType == type }) {
+      _ = try compiled(expression, type, "; \(name) is a cooked capture, which has no Ethernet header")
+    }
+  }
+  return filter
+}
+
+private func compiled(
+  _ expression: String, _ linkType: UInt16, _ remark: String = ""
+) throws(JobError) -> FrameFilter {
+  do throws(FrameFilter.SyntaxError) {
+    return try FrameFilter(expression: expression, linkType: linkType)
+  } catch {
+    throw JobError(error.description + remark)
+  }
 }
 
 extension VerifyOptions {

@@ -23,6 +23,24 @@ public struct Observation: Sendable, BitwiseCopyable {
     case icmpRequest, icmpReply, tcp, udp, fragment, rarp
   }
 
+  /// What the run's filter says of a frame.
+  public enum FilterOutcome: UInt16, Sendable, BitwiseCopyable {
+    case passes, rejected
+    /// The capture cut off what the filter asks for.
+    case undecided
+  }
+
+  /// VID of the outermost tag on the (inner) frame.
+  public var vid: UInt16 {
+    get { bits & 0x0fff }
+    set { bits = bits & 0xf000 | newValue & 0x0fff }
+  }
+
+  public var filter: FilterOutcome {
+    get { FilterOutcome(rawValue: bits >> 12) ?? .passes }
+    set { bits = bits & 0x0fff | newValue.rawValue << 12 }
+  }
+
   /// Digest of source MAC, ethertype and content: equal wherever the same frame is seen.
   public var digest: UInt64
   /// Nanoseconds since 1970 in the reference host's clock.
@@ -43,8 +61,8 @@ public struct Observation: Sendable, BitwiseCopyable {
   public var outerTo: UInt16
   /// Destination UDP port of the outer header; 0 for GRE.
   public var tunnelPort: UInt16
-  /// VID of the outermost tag on the (inner) frame.
-  public var vid: UInt16
+  /// In the lower 12 bits the VID of the outermost tag on the (inner) frame, above them what the filter said.
+  private(set) var bits: UInt16
   /// Hash of the address that ARP or neighbour discovery asks or tells about; of other packets, of their selector. 0
   /// where there is none.
   public var target: UInt32

@@ -67,6 +67,10 @@ public struct CaptureCounts: Sendable {
   public var malformed: UInt64 = 0
   /// Contradictory tunnel headers that were counted only: there were more than are kept.
   public var anomaliesBeyond: UInt64 = 0
+  /// Frames of links that have no MAC addresses, where those are needed.
+  public var withoutAddresses: UInt64 = 0
+  /// Records without a time.
+  public var untimed: UInt64 = 0
   public var fragments: UInt64 = 0
   /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
   public var portUnreachable: [UInt16: UInt64] = [:]
@@ -92,6 +96,8 @@ public struct ObservationBuilder: Sendable {
   var outerTags = OuterTagCache()
   /// Octets over which checksums were computed.
   var octetsSummed = 0
+  /// What of the frames is to be judged; all where nil. Other frames are observed all the same.
+  public var filter: InnerFilter?
   private var closedPorts: TunnelPorts
   // Of the plan, what every frame asks for, as flat values.
   private var route = Route.none
@@ -162,6 +168,10 @@ public struct ObservationBuilder: Sendable {
     var end = counts.end ?? .min
     var cut: UInt64 = 0
     for record in batch.frames {
+      guard record.hasTime else {
+        counts.untimed += 1
+        continue
+      }
       first = min(first, record.time)
       last = max(last, record.time)
       if record.capturedLength < record.wireLength { cut += 1 }
@@ -172,9 +182,9 @@ public struct ObservationBuilder: Sendable {
       end = max(end, time)
       add(captured, record, linkType: linkType, time: time, direction: direction, to: &output)
     }
-    guard !batch.frames.isEmpty else { return }
     counts.frames += UInt64(batch.frames.count)
     counts.cut += cut
+    guard first <= last else { return }
     counts.first = first
     counts.last = last
     counts.start = start
@@ -233,7 +243,7 @@ public struct ObservationBuilder: Sendable {
     to output: inout [Observation]
   ) {
     guard frame.outer.hasSource else {
-      counts.malformed += 1
+      if frame.link.kind == .bareIP { counts.withoutAddresses += 1 } else { counts.malformed += 1 }
       return
     }
     var (way, basis) = flow(of: record, direction: direction)
@@ -396,9 +406,17 @@ public struct ObservationBuilder: Sendable {
         frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture), point: UInt16(truncatingIfNeeded: point),
         vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
         tunnelPort: isTunnel ? frame.outer.destinationPort : 0,
-        vid: headers.tags.count > 0 ? headers.tags[0].vid : 0, target: target(headers),
+        bits: tagBits(bytes, headers, record), target: target(headers),
         length: length,
         tagCount: headers.tags.count, direction: direction, basis: basis, frameClass: frameClass(headers)))
+  }
+
+  /// The VID, and what the filter says of the frame.
+  @inline(__always)
+  private mutating func tagBits(_ bytes: Span<UInt8>, _ headers: FrameHeaders, _ record: FrameRecord) -> UInt16 {
+    let vid = headers.tags.count > 0 ? headers.tags[0].vid : 0
+    guard let outcome = filter?.outcome(bytes, headers, wireLength: record.wireLength) else { return vid }
+    return vid | outcome.rawValue << 12
   }
 
   private mutating func keepSegment(

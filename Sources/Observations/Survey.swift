@@ -17,6 +17,8 @@ public struct SurveyResult: Sendable {
   public var inferredVTEPs: Set<Int> = []
   /// No source names any network: the translation as a whole is inferred.
   public var inferredNetworks = false
+  /// Earliest time among the first frames of each capture, in its host's own clock; nil where there are none.
+  public var starts: [Int64?] = []
   /// Observations of the sample, in the hosts' own clocks.
   public var sample: [Observation] = []
 
@@ -24,8 +26,8 @@ public struct SurveyResult: Sendable {
 }
 
 /// Reads the head of every capture: points, tunnel addresses, the depth that all have, and, where
-/// there is no state, the translation itself. Bounded: `limit` frames a capture are kept, and a
-/// capture that starts early is passed over for at most `reach` frames until all have begun.
+/// there is no state, the translation itself. Bounded: `limit` frames a capture are kept (fewer where there are many
+/// captures), and a capture that starts early is passed over for at most `reach` frames until all points have begun.
 public func survey(
   _ deployment: Deployment, seed: UInt64, limit: Int = 16_384, reach: Int = 1_000_000
 ) -> SurveyResult {
@@ -45,8 +47,8 @@ struct Survey {
   var result = SurveyResult()
   let limit: Int
   let reach: Int
-  /// Time of each capture's first frame.
-  private var starts: [Int64?] = []
+  /// Frames that all samples together hold about at most.
+  private static var mostKept: Int { 1 << 19 }
   /// Tunnel frames at each point, by address: how often it was one end of it.
   private var tunnelFrames: [Int] = []
   private var tunnelEnds: [[IPAddress: Int]] = []
@@ -57,7 +59,7 @@ struct Survey {
   init(_ deployment: Deployment, seed: UInt64, limit: Int, reach: Int) {
     result.deployment = deployment
     result.plan.seed = seed
-    self.limit = limit
+    self.limit = min(limit, max(256, Survey.mostKept / max(1, deployment.captures.count)))
     self.reach = reach
   }
 
@@ -74,7 +76,7 @@ struct Survey {
         // Interfaces of a pcapng file may be described behind the first frames.
         for _ in 0..<8 {
           guard try reader.next(into: &batch, limit: 512) else { break }
-          if start == nil { start = batch.frames.first?.time }
+          for record in batch.frames where record.hasTime { start = min(start ?? record.time, record.time) }
         }
         interfaces = reader.interfaces
       } catch {
@@ -82,7 +84,7 @@ struct Survey {
       }
       result.errors.append(failure)
       result.interfaces.append(interfaces)
-      starts.append(start)
+      result.starts.append(start)
     }
     for host in result.deployment.hosts.indices {
       let own = result.deployment.captures.indices.filter { result.deployment.captures[$0].host == host }
@@ -110,6 +112,9 @@ struct Survey {
     // A file's name that is no interface's does not overrule the names inside.
     let namesInside = interfaces.contains { $0.name != nil && $0.name != capture.interface }
     if let interface = capture.interface, named != .any, named != .unknown || !namesInside {
+      // Without MAC addresses only tunnels can be told from each other.
+      let isBare = !interfaces.isEmpty && interfaces.allSatisfy { LinkType.isBareIP($0.linkType) }
+      if isBare, named != .tunnel, named != .unknown { return .none }
       return .point(point(capture.host, interface, capture: index))
     }
     if interfaces.contains(where: { $0.linkType == 276 }) {
@@ -169,6 +174,15 @@ struct Survey {
 
   // MARK: Census
 
+  /// When the last point of a host had begun; of a point that was captured to several files, the first counts.
+  private func commonStart(of host: Int) -> Int64 {
+    var common = Int64.min
+    for point in result.plan.points where point.host == host {
+      if let start = point.captures.compactMap({ result.starts[$0] }).min() { common = max(common, start) }
+    }
+    return common
+  }
+
   /// Calls `body` with the frames of a capture's sample.
   private func sample(
     _ capture: Int, _ body: (borrowing FrameBatch, [CaptureInterface]) -> Void
@@ -176,8 +190,7 @@ struct Survey {
     guard result.errors[capture]?.kind != .unreadable, result.errors[capture]?.kind != .notACapture else { return }
     // Clocks of other hosts may be anything.
     let host = result.deployment.captures[capture].host
-    let common = starts.indices.filter { result.deployment.captures[$0].host == host }.compactMap { starts[$0] }.max()
-    let from = clamped(common ?? .min, minus: 2_000_000_000)
+    let from = clamped(commonStart(of: host), minus: 2_000_000_000)
     var kept = 0
     var passed = 0
     do throws(CaptureFileError) {

@@ -88,7 +88,7 @@ extension JSONWriter {
   fileprivate mutating func writeLink(_ link: LinkHeader, _ headers: FrameHeaders) {
     switch link.kind {
     case .ethernet: writeEthernet(headers)
-    case .unsupported: break
+    case .unsupported, .bareIP: break
     case .cookedV1, .cookedV2:
       let source = headers.hasSource ? headers.source : nil
       let type = headers.etherType

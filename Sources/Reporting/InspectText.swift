@@ -42,6 +42,7 @@ public struct InspectText {
     case (.unsupported, _):
       out.append("link type ")
       out.append(decimal: info.linkType)
+      if let name = LinkType.name(info.linkType) { out.append(" (\(name))") }
     case (_, .none):
       appendFrame(frame.outer)
     default:

@@ -19,6 +19,7 @@ public func renderJSON(_ report: Report) -> String {
     json.member("verdict", report.verdict.rawValue)
     json.member("reasons", report.reasons)
     json.member("bundle", report.bundle)
+    json.member("filter", report.filter)
     json.member("hosts", report.hosts)
     json.member("inferred", report.inferred)
     json.member("first", time: report.firstTime)
@@ -179,6 +180,10 @@ extension JSONWriter {
       json.member("last", time: capture.last)
       json.member("snapLength", capture.snapLength)
       json.member("cut", capture.cut)
+      json.member("received", capture.received)
+      json.member("dropped", capture.dropped)
+      json.member("late", capture.late)
+      json.member("repeated", capture.repeated)
       json.member("error", capture.error)
     }
   }

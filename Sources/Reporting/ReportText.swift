@@ -145,6 +145,10 @@ struct ReportText {
 
   private mutating func writeUnjudged() {
     let counts = report.trajectories
+    if let filter = report.filter {
+      line()
+      labelled("filter", "\(style.plain(filter)): only inner frames that match it were judged", indent: 0)
+    }
     guard counts.unjudged > 0 || counts.otherOverlayFrames > 0 || (verbose && counts.otherFrames > 0) else { return }
     line()
     if counts.unjudged > 0 {
@@ -167,7 +171,7 @@ struct ReportText {
 
   /// All captures where asked for; else only those that gave nothing or broke off.
   private mutating func writeCaptures() {
-    let shown = verbose ? report.captures : report.captures.filter { $0.error != nil || $0.frames == 0 }
+    let shown = verbose ? report.captures : report.captures.filter { $0.error != nil || $0.frames == 0 || $0.dropped ?? 0 > 0 }
     guard !shown.isEmpty else { return }
     line()
     line(style.paint(verbose ? "captures" : "captures to look at", .dim))
@@ -184,6 +188,11 @@ struct ReportText {
         if capture.cut > 0 {
           facts.append("\(grouped(capture.cut)) cut by the snap length \(capture.snapLength)")
         }
+        if capture.late > 0 { facts.append("\(grouped(capture.late)) too far out of order") }
+        if capture.repeated > 0 { facts.append("\(grouped(capture.repeated)) also in another capture") }
+      }
+      if let dropped = capture.dropped, dropped > 0 || text.verbose {
+        facts.append("\(grouped(dropped)) lost by the capture")
       }
       var row = "  " + padded(name, to: column) + "  " + facts.joined(separator: text.style.dot)
       if let error = capture.error { row += "  " + text.style.paint(text.style.plain(error), .red) }

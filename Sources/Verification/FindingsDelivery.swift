@@ -270,7 +270,22 @@ extension FindingBuilder {
     }
     let shown = witnesses.reduce(UInt16(0)) { $0 | judge.shownKinds[$1] }
     let misses = record.missedKinds.reduce(UInt64(0)) { $1.key & shown != 0 ? $0 + $1.value : $0 }
-    return tooShort(at: witnesses) >= misses ? 0 : misses
+    return tooShort(at: witnesses) >= misses || isChance(misses, at: witnesses) ? 0 : misses
+  }
+
+  /// Whether so many frames in a row may be missed where captures tell that they lost frames themselves. Of frames
+  /// that came too late it is not known what they were.
+  func isChance(_ misses: UInt64, at points: [Int]) -> Bool {
+    let files = Set(points.flatMap { topology.plan.points[$0].captures }).filter { $0 < captures.count }
+    guard files.allSatisfy({ captures[$0].facts.late == 0 }) else { return true }
+    let lost = files.reduce(0.0) { $0 + Double(captures[$1].facts.dropped ?? 0) }
+    let seen = files.reduce(0.0) { $0 + Double(captures[$1].counts.frames) }
+    guard lost > 0 else { return false }
+    // Losses come in bursts: the rate counts tenfold.
+    let rate = min(1, 10 * lost / (lost + seen))
+    var chance = 1.0
+    for _ in 0..<min(misses, 1000) where chance > 1e-9 { chance *= rate }
+    return chance > 1e-9
   }
 
   /// Frames at some points of which too little was captured to know them.

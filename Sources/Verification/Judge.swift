@@ -8,7 +8,19 @@ struct LiveSpan: Sendable {
   var first = Int64.max
   /// `max` while a capture of the point is still being read.
   var last = Int64.min
-  func contains(_ time: Int64) -> Bool { first <= time && time <= last }
+  /// In order: what lies strictly within one is not covered.
+  var holes: [ClosedRange<Int64>] = []
+
+  func contains(_ time: Int64) -> Bool {
+    guard first <= time, time <= last else { return false }
+    guard !holes.isEmpty else { return true }
+    var (low, high) = (0, holes.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if holes[middle].upperBound <= time { low = middle + 1 } else { high = middle }
+    }
+    return low == holes.count || holes[low].lowerBound >= time
+  }
 }
 
 /// Judges each trajectory once, and keeps counts and evidence by fault.
@@ -96,6 +108,11 @@ struct Judge: Sendable {
     counts.total += UInt64(number)
     let base = trajectory
     trajectory &+= UInt64(resolver.passages.count + 1)
+    // What the filter leaves out teaches hosts all the same, and is not judged.
+    guard group.contains(where: { $0.filter == .passes }) else {
+      noteFiltered(number, group, base)
+      return
+    }
     var fault = false
     var crossed = false
 

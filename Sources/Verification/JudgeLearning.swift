@@ -30,10 +30,25 @@ extension Judge {
         fault = true
       }
     }
+    noteArrivals(group, base)
+    return fault
+  }
+
+  static var filteredOut: String { "left out by the filter" }
+
+  /// Counts a group that no filter lets pass, and notes what its arrivals teach.
+  mutating func noteFiltered(_ number: Int, _ group: [Observation], _ base: UInt64) {
+    counts.unjudged += UInt64(number)
+    let isUndecided = group.contains { $0.filter == .undecided }
+    counts.unjudgedReasons[isUndecided ? "cut too short for the filter" : Judge.filteredOut, default: 0] +=
+      UInt64(number)
+    noteArrivals(group, base)
+  }
+
+  private mutating func noteArrivals(_ group: [Observation], _ base: UInt64) {
     for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.peer >= 0 {
       noteArrival(tunnel, group[Int(tunnel.observation)], base, group)
     }
-    return fault
   }
 
   private mutating func judgeCopies(

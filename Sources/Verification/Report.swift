@@ -5,6 +5,8 @@ public struct Report: Sendable {
   public var reasons: [String] = []
   /// The bundle, as the user named it.
   public var bundle = ""
+  /// The expression that frames had to match to be judged.
+  public var filter: String?
   public var hosts: [String] = []
   public var findings: [Finding] = []
   public var coverage: [CoverageRow] = []
@@ -180,6 +182,12 @@ public struct CaptureSummary: Sendable, Hashable {
   public var snapLength: UInt32 = 0
   /// Frames of which less was captured than was on the wire.
   public var cut: UInt64 = 0
+  /// By the file's own counters: frames that the capture received, and that it lost; nil where it has none.
+  public var received: UInt64?
+  public var dropped: UInt64?
+  /// Frames that came too far out of order to be judged, and that another capture of the same point shows too.
+  public var late: UInt64 = 0
+  public var repeated: UInt64 = 0
   public var error: String?
 
   public init(file: String, host: String) {

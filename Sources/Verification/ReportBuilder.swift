@@ -115,13 +115,7 @@ struct ReportBuilder {
   /// The capture family: what the captures themselves could not show.
   private func noteFindings() -> [Finding] {
     var list: [Finding] = []
-    for (index, outcome) in captures.enumerated() where outcome.isTruncated {
-      var finding = Finding(
-        rule: "capture-truncated", severity: .info,
-        message: "\(outcome.error ?? deployment.captures[index].name); all frames before it were read")
-      finding.host = deployment.hosts[deployment.captures[index].host].name
-      list.append(finding)
-    }
+    for index in captures.indices { list += captureRemarks(index) }
     for host in deployment.hosts.indices {
       list += gaps(host)
       if let gap = uncovered(host) { list.append(gap) }
@@ -220,6 +214,10 @@ struct ReportBuilder {
       summary.last = captures[index].counts.last
       summary.snapLength = captures[index].snapLength
       summary.cut = captures[index].counts.cut
+      summary.received = captures[index].facts.received
+      summary.dropped = captures[index].facts.dropped
+      summary.late = captures[index].facts.late
+      summary.repeated = captures[index].facts.repeated
       summary.error = captures[index].error
       return summary
     }
@@ -235,6 +233,8 @@ struct ReportBuilder {
     let judged = judge.counts.total - judge.counts.unjudged
     if report.framesRead == 0 {
       report.reasons.append("the captures hold no frames")
+    } else if judged == 0, judge.counts.unjudgedReasons[Judge.filteredOut] != nil {
+      report.reasons.append("the filter lets no frame pass that could be judged")
     } else if judged == 0 {
       report.reasons.append(
         "no trajectory could be judged: no frame was seen at two points (capture a port's tap or qvo and the "

@@ -2,12 +2,18 @@ let captureRules: [Rule] = [
   Rule(
     "capture-gap", .capture, .info,
     "A capture lost frames that other points prove.",
-    needs: "A frame seen before and after the point, or drop counters in the file.",
+    needs: "A frame seen before and after the point, or drop counters, order and times in the file.",
     meaning: """
       Frames were seen on both sides of this point and not at it: the capture lost them, not the network. Its loss rate
       is stated, and nothing is concluded from what it lacks. With too many gaps the verdict is inconclusive.
+      A capture's own counters (pcapng interface statistics, drop counts of packets) tell of losses too. Frames that lie
+      more than half a second behind others of their file, and frames without a time, are not judged. Frames that two
+      captures of one point show with the same time count once.
       """,
-    origins: "A full capture buffer, a slow disk, or tcpdump stopped before its buffer was written.",
+    origins: """
+      A full capture buffer, a slow disk, or tcpdump stopped before its buffer was written; files that were appended to
+      each other (mergecap -a); copies, and rotated files that overlap.
+      """,
     confirmation: """
       tcpdump says it when it ends ("packets dropped by kernel"); capinfos shows it for pcapng:
 

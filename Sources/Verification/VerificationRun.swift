@@ -37,9 +37,10 @@ public struct VerificationRun: Sendable {
       topology, tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions))
   }
 
-  /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read.
-  public mutating func setSpan(point: Int, first: Int64, last: Int64) {
-    judge.spans[point] = LiveSpan(first: first, last: last)
+  /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read, `holes` lie
+  /// between them, in order.
+  public mutating func setSpan(point: Int, first: Int64, last: Int64, holes: [ClosedRange<Int64>] = []) {
+    judge.spans[point] = LiveSpan(first: first, last: last, holes: holes)
   }
 
   /// Takes a group of equal frames, sorted by time; it is judged with `judgeWaiting`. `isPiece`: they were repeated
@@ -94,6 +95,7 @@ public struct CaptureOutcome: Sendable {
   /// The file only ends within a record.
   public var isTruncated: Bool
   public var snapLength: UInt32
+  public var facts = CaptureFacts()
 
   public init(
     counts: CaptureCounts, unknown: VTEPTable, anomalies: [EncapsulationAnomaly], error: String?, isTruncated: Bool,
@@ -106,4 +108,21 @@ public struct CaptureOutcome: Sendable {
     self.isTruncated = isTruncated
     self.snapLength = snapLength
   }
+}
+
+/// What a capture itself says of how it was taken, and what was odd about the order of its frames.
+public struct CaptureFacts: Sendable, Hashable {
+  public var snapLength: UInt32 = 0
+  /// By the file's own counters, of all its interfaces; nil where it has none.
+  public var received: UInt64?
+  /// Frames that the capture itself lost, by the file's own counters.
+  public var dropped: UInt64?
+  /// Frames so far behind others of the file that they came too late to be judged, and by how much at most, in
+  /// nanoseconds.
+  public var late: UInt64 = 0
+  public var lateBy: Int64 = 0
+  /// Frames that another capture of the same point shows too; they count once.
+  public var repeated: UInt64 = 0
+
+  public init() {}
 }

@@ -46,7 +46,12 @@ public struct DecodeStop: Hashable, Sendable, BitwiseCopyable {
 
 /// What the capture's link layer said about a frame.
 public struct LinkHeader: Hashable, Sendable, BitwiseCopyable {
-  public enum Kind: UInt8, Sendable, BitwiseCopyable { case ethernet, cookedV1, cookedV2, unsupported }
+  public enum Kind: UInt8, Sendable, BitwiseCopyable {
+    case ethernet, cookedV1, cookedV2
+    /// IP with no addresses of a link (raw IP, loopback headers of the BSDs).
+    case bareIP
+    case unsupported
+  }
   /// Packet type of Linux cooked captures (`sll_pkttype`; linux/if_packet.h); `none` elsewhere.
   public enum PacketType: UInt8, Sendable, BitwiseCopyable {
     case toUs = 0, broadcast = 1, multicast = 2, otherHost = 3, outgoing = 4, none = 255
@@ -95,7 +100,7 @@ public struct FrameHeaders: Hashable, Sendable, BitwiseCopyable {
   public var tcpAcknowledgment: UInt32 = 0
 
   public var stop = DecodeStop(reason: .complete)
-  /// False in cooked captures, which do not record the destination.
+  /// False in cooked captures, which do not record the destination, and where there is no link.
   public var hasDestination = false
 
   /// The ethertype after all tags; for 802.3 frames with LLC the length field (below 0x0600).
@@ -109,7 +114,7 @@ public struct FrameHeaders: Hashable, Sendable, BitwiseCopyable {
   public var icmpSequence: UInt16 = 0
 
   public var tags = VLANTags()
-  /// False where a cooked header holds no 6-byte address.
+  /// False where a cooked header holds no 6-byte address, and where there is no link.
   public var hasSource = false
   public var network = Network.none
   public var transport = Transport.none

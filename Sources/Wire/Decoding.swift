@@ -16,7 +16,10 @@
 //   Empty length fields of TCP and UDP superframes are not a fault.
 
 /// Whether frames of a link type (LINKTYPE_ value) are decoded.
-public func isDecoded(linkType: UInt16) -> Bool { linkType == 1 || linkType == 113 || linkType == 276 }
+public func isDecoded(linkType: UInt16) -> Bool {
+  linkType == LinkType.ethernet || linkType == LinkType.cookedV1 || linkType == LinkType.cookedV2
+    || LinkType.isBareIP(linkType)
+}
 
 /// Decodes one captured frame.
 ///
@@ -26,7 +29,7 @@ public func isDecoded(linkType: UInt16) -> Bool { linkType == 1 || linkType == 1
 /// - Parameters:
 ///   - bytes: what was captured.
 ///   - wireLength: how long the frame was on the wire; never less than `bytes.count` is assumed.
-///   - linkType: LINKTYPE_ value: 1 Ethernet, 113 Linux cooked v1, 276 Linux cooked v2.
+///   - linkType: LINKTYPE_ value: 1 Ethernet, 113 Linux cooked v1, 276 Linux cooked v2, and those of bare IP.
 ///   - tunnels: which UDP ports are opened as overlay, once.
 public func decode(
   _ bytes: Span<UInt8>, wireLength: Int, linkType: UInt16, tunnels: TunnelPorts, into frame: inout DecodedFrame
@@ -42,6 +45,7 @@ public func decode(
   case 1: network = frame.outer.decodeEthernet(bytes, frameStart)
   case 113: network = frame.decodeCookedV1(bytes, frameStart)
   case 276: network = frame.decodeCookedV2(bytes, frameStart)
+  case 0, 12, 14, 101, 108, 228, 229: network = frame.decodeBareIP(bytes, frameStart, linkType: linkType)
   default:
     frame.link.kind = .unsupported
     frame.outer.stop = DecodeStop(reason: .unknownProtocol, limit: .value)

@@ -14,14 +14,15 @@ struct InspectCommand: ParsableCommand {
       EXAMPLES
         lanecheck inspect compute1/eth1.pcap
         lanecheck inspect compute1/eth1.pcap --filter 'udp port 4789' --count 20
-        lanecheck inspect compute1/eth1.pcap --vxlan-port 8472 --format json
+        lanecheck inspect compute1/eth1.pcap.gz --vxlan-port 8472 --format json
+        ssh compute1 tcpdump -i eth1 -U -w - | lanecheck inspect -
 
       EXIT STATUS
         0  all frames were shown
         2  could not run, or the file is damaged (frames before the damage are shown)
       """)
 
-  @Argument(help: "A pcap or pcapng file.", completion: .file())
+  @Argument(help: "A pcap or pcapng file, also compressed with gzip or zstd; - for standard input.", completion: .file())
   var file: String
 
   @Option(help: "What to print.")

@@ -20,12 +20,16 @@ struct VerifyCommand: ParsableCommand {
         lanecheck verify bundle/ --format json --output report.json
         lanecheck verify bundle/ --require compute1/net-a --fail-on warning
         lanecheck verify --manifest lanes.yaml compute1/*.pcap
+        lanecheck verify bundle/ --filter 'host 10.0.0.11 and icmp'
+        ssh compute1 cat eth1.pcap | lanecheck verify --manifest lanes.yaml compute1/eth1.pcap=- compute2/*.pcap
 
       \(ExitStatus.help)
       """)
 
   @Argument(
-    help: ArgumentHelp("A bundle's directory, or capture files.", valueName: "bundle|files"),
+    help: ArgumentHelp(
+      "A bundle's directory, or capture files; - for standard input, NAME=PATH to read a path under another name.",
+      valueName: "bundle|files"),
     completion: .file())
   var paths: [String]
 
@@ -49,6 +53,12 @@ struct VerifyCommand: ParsableCommand {
     name: .customLong("require"), parsing: .singleValue,
     help: ArgumentHelp("A cell that must be exercised for a pass; repeatable.", valueName: "host/network"))
   var requirements: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A tcpdump expression: only frames of guests that match it are judged (inside the tunnels, too).",
+      valueName: "expression"))
+  var filter: String?
 
   @Flag(help: "An inconclusive verdict ends with status 0.")
   var allowInconclusive = false
@@ -78,6 +88,7 @@ struct VerifyCommand: ParsableCommand {
     options.manifest = manifest
     options.failOn = failOn
     options.require = requirements
+    options.filter = filter
     let progress = ProgressLine(quiet: quiet)
     let report = try runJob(progress) { () throws(JobError) in
       try verify(options, progress: progress.handler)

@@ -145,9 +145,7 @@ func withTemporaryFile<Result>(_ bytes: [UInt8]? = nil, _ body: (String) throws 
   return try body(url.path)
 }
 
-func read(_ bytes: [UInt8], limit: Int = 4096) throws -> ReadCapture {
-  try withTemporaryFile(bytes) { ReadCapture(path: $0, limit: limit) }
-}
+func read(_ bytes: [UInt8], limit: Int = 4096) throws -> ReadCapture { ReadCapture(bytes: bytes, limit: limit) }
 
 /// A frame of `count` bytes that differ from those of another seed.
 func frame(_ count: Int, seed: Int = 1) -> [UInt8] {

@@ -9,8 +9,8 @@ import Testing
     var testDescription: String { words }
   }
   static let foreign: [Foreign] = [
-    Foreign(bytes: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0], words: "gzip-compressed"),
-    Foreign(bytes: [0x28, 0xb5, 0x2f, 0xfd, 4], words: "zstd-compressed"),
+    Foreign(bytes: [0x42, 0x5a, 0x68, 0x39, 0x31], words: "bzip2-compressed"),
+    Foreign(bytes: [0x04, 0x22, 0x4d, 0x18, 4], words: "lz4-compressed"),
     Foreign(bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0], words: "xz-compressed"),
     Foreign(bytes: [0x50, 0x4b, 3, 4], words: "zip archive"),
     Foreign(bytes: Array("snoop\0\0\0\0\0\0\u{2}".utf8), words: "snoop"),
@@ -35,7 +35,7 @@ import Testing
   @Test func empty_file_is_named() throws {
     let failure = try read([]).failure
     #expect(failure?.kind == .truncated)
-    #expect(failure?.reason == "empty file")
+    #expect(failure?.reason == "an empty file (0 bytes)")
   }
 
   @Test func missing_file_and_directory_are_unreadable() throws {

@@ -16,7 +16,7 @@ import Testing
     var file = CaptureBytes(format.order)
     file.pcapHeader(magic: format.magic, snapLength: 96, linkType: 276)
     file.pcapRecord(frame(60), seconds: 1_700_000_000, fraction: 123_456)
-    file.pcapRecord([], seconds: 0, fraction: 0)
+    file.pcapRecord([], seconds: 0, fraction: 1)
     file.pcapRecord(frame(96, seed: 2), seconds: .max, fraction: 999_999, wire: 9000)
     let capture = try read(file.bytes)
     #expect(capture.failure == nil)
@@ -26,7 +26,7 @@ import Testing
         ReadFrame(
           number: 1, time: 1_700_000_000_000_000_000 + 123_456 * format.nanoseconds, bytes: frame(60), wireLength: 60,
           interface: 0, direction: .unknown),
-        ReadFrame(number: 2, time: 0, bytes: [], wireLength: 0, interface: 0, direction: .unknown),
+        ReadFrame(number: 2, time: format.nanoseconds, bytes: [], wireLength: 0, interface: 0, direction: .unknown),
         ReadFrame(
           number: 3, time: 4_294_967_295_000_000_000 + 999_999 * format.nanoseconds, bytes: frame(96, seed: 2),
           wireLength: 9000, interface: 0, direction: .unknown),
@@ -47,10 +47,49 @@ import Testing
     #expect(capture.frames.map(\.bytes) == (0...5).map { frame(14, seed: $0) })
   }
 
-  @Test func checksum_length_beside_the_link_type_is_masked() throws {
+  @Test func checksum_that_the_header_tells_of_is_no_part_of_the_frame() throws {
     var file = CaptureBytes()
     file.pcapHeader(linkType: 0x2400_0001)
-    #expect(try read(file.bytes).interfaces.map(\.linkType) == [1])
+    file.pcapRecord(frame(64), seconds: 1)
+    file.pcapRecord(frame(64), seconds: 1, wire: 66)
+    file.pcapRecord(frame(64), seconds: 1, wire: 1000)
+    file.pcapRecord(frame(3), seconds: 1)
+    let capture = try read(file.bytes)
+    #expect(capture.interfaces.map(\.linkType) == [1])
+    #expect(capture.frames.map(\.bytes.count) == [60, 62, 64, 0])
+    #expect(capture.frames.map(\.wireLength) == [60, 62, 996, 0])
+  }
+
+  @Test(arguments: [0x1c00_01ac, 0x1c00_01ab] as [UInt32], CaptureBytes.Order.allCases)
+  func captures_of_ixia_carry_their_length_behind_the_header(magic: UInt32, order: CaptureBytes.Order) throws {
+    var file = CaptureBytes(order)
+    file.pcapHeader(magic: magic)
+    file.put(0 as UInt32)
+    file.pcapRecord(frame(60), seconds: 3, fraction: 5)
+    file.pcapRecord(frame(61), seconds: 3, fraction: 6)
+    let capture = try read(file.bytes)
+    #expect(capture.failure == nil)
+    #expect(capture.frames.map(\.time) == [3_000_000_005, 3_000_000_006])
+    #expect(capture.frames.map(\.bytes.count) == [60, 61])
+    #expect(try read(Array(file.bytes.prefix(26))).failure?.kind == .truncated)
+  }
+
+  @Test(arguments: [16, 17, 1000, 300_000]) func tail_of_zeros_is_told_from_a_hole(count: Int) throws {
+    var file = CaptureBytes()
+    file.pcapHeader()
+    file.pcapRecord(frame(60), seconds: 1)
+    let offset = UInt64(file.bytes.count)
+    file.bytes += [UInt8](repeating: 0, count: count)
+    let tail = try read(file.bytes)
+    #expect(tail.frames.count == 1)
+    #expect(tail.failure?.kind == .truncated)
+    #expect(tail.failure?.offset == offset)
+    #expect(tail.failure?.reason.contains("\(count) bytes of zeros") == true)
+    file.pcapRecord(frame(60), seconds: 1)
+    let hole = try read(file.bytes)
+    #expect(hole.frames.count == 1)
+    #expect(hole.failure?.kind == .damaged)
+    #expect(hole.failure?.offset == offset)
   }
 
   @Test func header_without_frames_is_a_capture() throws {
@@ -85,7 +124,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 100, 4096]) func every_limit_gives_the_same_frames(limit: Int) throws {
     var file = CaptureBytes(.big)
     file.pcapHeader()
-    for number in 0..<1000 { file.pcapRecord(frame(number % 1500, seed: number), seconds: UInt32(number)) }
+    for number in 0..<1000 { file.pcapRecord(frame(number % 1500, seed: number), seconds: UInt32(number + 1)) }
     let capture = try read(file.bytes, limit: limit)
     #expect(capture.failure == nil)
     #expect(capture.frames.map(\.bytes) == (0..<1000).map { frame($0 % 1500, seed: $0) })
@@ -111,7 +150,7 @@ import Testing
     let lengths = [100, 3_000_000, 0, 1 << 20, (1 << 20) - 16, 1500, 5_000_000, 60]
     var file = CaptureBytes()
     file.pcapHeader(snapLength: 0)
-    for (number, length) in lengths.enumerated() { file.pcapRecord(frame(length, seed: number)) }
+    for (number, length) in lengths.enumerated() { file.pcapRecord(frame(length, seed: number), seconds: 1) }
     let capture = try read(file.bytes)
     #expect(capture.failure == nil)
     #expect(capture.frames.map(\.bytes.count) == lengths)

@@ -37,8 +37,10 @@ import Testing
           direction: .outbound),
         ReadFrame(
           number: 2, time: 5_000_000_000, bytes: frame(5), wireLength: 5, interface: 1, direction: .unknown),
-        ReadFrame(number: 3, time: 0, bytes: frame(64), wireLength: 2000, interface: 0, direction: .unknown),
-        ReadFrame(number: 4, time: 0, bytes: frame(33), wireLength: 33, interface: 0, direction: .unknown),
+        ReadFrame(
+          number: 3, time: 0, bytes: frame(64), wireLength: 2000, interface: 0, direction: .unknown, hasTime: false),
+        ReadFrame(
+          number: 4, time: 0, bytes: frame(33), wireLength: 33, interface: 0, direction: .unknown, hasTime: false),
         ReadFrame(
           number: 5, time: 6_000_001_000, bytes: frame(21), wireLength: 21, interface: 1, direction: .inbound),
       ])
@@ -49,6 +51,8 @@ import Testing
     guest.dropped = 10
     var any = CaptureInterface(linkType: 276)
     any.received = 5
+    // As the obsolete packet says.
+    any.droppedBetween = 3
     #expect(capture.interfaces == [guest, any])
     #expect(capture.anomalies.withoutTime == 2)
   }
@@ -221,6 +225,68 @@ import Testing
     file.enhancedPacket(frame(20))
     let capture = try read(file.bytes)
     #expect(capture.frames.count == 1)
+    #expect(capture.failure?.offset == offset)
+  }
+
+  @Test(arguments: CaptureBytes.Order.allCases) func drops_that_packets_tell_of_are_added_up(order: CaptureBytes.Order) throws {
+    var file = CaptureBytes(order)
+    file.section()
+    file.interface()
+    file.interface()
+    func drops(_ count: UInt64) -> (inout CaptureBytes) -> Void {
+      { options in
+        var value = CaptureBytes(order)
+        value.put(count)
+        options.option(4, value.bytes)
+      }
+    }
+    file.enhancedPacket(frame(20), options: drops(5))
+    file.enhancedPacket(frame(20), options: drops(0))
+    file.enhancedPacket(frame(20), options: drops(2))
+    file.enhancedPacket(frame(20), interface: 1)
+    file.enhancedPacket(frame(20), interface: 1, options: drops(.max))
+    file.enhancedPacket(frame(20), interface: 1, options: drops(1))
+    file.statistics(interface: 0, [(5, 6), (7, 0)])
+    let capture = try read(file.bytes)
+    #expect(capture.failure == nil)
+    #expect(capture.interfaces.map(\.droppedBetween) == [7, .max])
+    #expect(capture.interfaces.map(\.lost) == [7, .max])
+    #expect(capture.interfaces.map(\.dropped) == [6, nil])
+  }
+
+  @Test func checksums_that_options_tell_of_are_no_part_of_the_frame() throws {
+    var file = CaptureBytes()
+    file.section()
+    file.interface { $0.option(13, [32]) }
+    file.interface()
+    file.enhancedPacket(frame(64))
+    file.enhancedPacket(frame(64), interface: 1)
+    file.enhancedPacket(frame(64), interface: 1) { $0.option(2, [2 << 5 | 1, 0, 0, 0]) }
+    let capture = try read(file.bytes)
+    #expect(capture.frames.map(\.bytes.count) == [60, 64, 62])
+    #expect(capture.frames.map(\.direction) == [.unknown, .unknown, .inbound])
+  }
+
+  @Test func only_simple_packets_have_no_time() throws {
+    var file = CaptureBytes()
+    file.section()
+    file.interface()
+    file.enhancedPacket(frame(64))
+    file.simplePacket(frame(33))
+    file.obsoletePacket(frame(7))
+    #expect(try read(file.bytes).frames.map(\.hasTime) == [true, false, true])
+  }
+
+  @Test(arguments: [8, 9, 1000]) func tail_of_zeros_is_told_from_damage(count: Int) throws {
+    var file = CaptureBytes()
+    file.section()
+    file.interface()
+    file.enhancedPacket(frame(64))
+    let offset = UInt64(file.bytes.count)
+    file.bytes += [UInt8](repeating: 0, count: count)
+    let capture = try read(file.bytes)
+    #expect(capture.frames.count == 1)
+    #expect(capture.failure?.kind == .truncated)
     #expect(capture.failure?.offset == offset)
   }
 

@@ -13,6 +13,14 @@ enum RecordedCaptures {
   }()
 }
 
+extension RecordedCaptures {
+  /// One of seven, for tests that run a program on each; LANECHECK_EVERY_CAPTURE asks for all.
+  static let selection: [String] = {
+    if ProcessInfo.processInfo.environment["LANECHECK_EVERY_CAPTURE"] != nil { return files }
+    return files.enumerated().filter { $0.offset % 7 == 0 || $0.element.hasSuffix("any.pcap") }.map(\.element)
+  }()
+}
+
 /// One frame as a test sees it, with its bytes.
 struct ReadFrame: Hashable {
   var number: UInt64
@@ -21,18 +29,27 @@ struct ReadFrame: Hashable {
   var wireLength: Int
   var interface: Int
   var direction: FrameRecord.Direction
+  var hasTime = true
 }
 
 /// All that could be read of a file, and why there was no more.
-struct ReadCapture {
+struct ReadCapture: Equatable {
   var interfaces: [CaptureInterface] = []
   var anomalies = CaptureAnomalies()
   var frames: [ReadFrame] = []
   var failure: CaptureFileError?
 
   init(path: String, limit: Int = 4096) {
+    take(limit) { () throws(CaptureFileError) in try CaptureReader(path: path) }
+  }
+
+  init(bytes: [UInt8], limit: Int = 4096) {
+    take(limit) { () throws(CaptureFileError) in try CaptureReader(bytes: bytes, name: "memory") }
+  }
+
+  private mutating func take(_ limit: Int, _ open: () throws(CaptureFileError) -> CaptureReader) {
     do throws(CaptureFileError) {
-      var reader = try CaptureReader(path: path)
+      var reader = try open()
       interfaces = reader.interfaces
       do throws(CaptureFileError) {
         var batch = FrameBatch()
@@ -42,7 +59,8 @@ struct ReadCapture {
               ReadFrame(
                 number: frame.number, time: frame.time,
                 bytes: Array(batch.bytes[frame.start..<frame.start + frame.capturedLength]),
-                wireLength: frame.wireLength, interface: frame.interface, direction: frame.direction))
+                wireLength: frame.wireLength, interface: frame.interface, direction: frame.direction,
+                hasTime: frame.hasTime))
           }
         }
       } catch {

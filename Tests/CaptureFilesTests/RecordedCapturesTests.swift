@@ -15,7 +15,7 @@ import Testing
     #expect(capture.frames.map(\.number) == (0..<UInt64(capture.frames.count)).map { $0 + 1 })
   }
 
-  @Test(.enabled(if: isInstalled("tshark"), "tshark is not installed"), arguments: RecordedCaptures.files)
+  @Test(.enabled(if: isInstalled("tshark"), "tshark is not installed"), arguments: RecordedCaptures.selection)
   func recorded_capture_reads_as_in_tshark(file: String) throws {
     try expectAsInTshark(path: RecordedCaptures.root + "/" + file)
   }

@@ -110,7 +110,43 @@ import Testing
     #expect(result.link.packetType == .none)
   }
 
-  @Test(arguments: [0, 2, 12, 101, 105, 127, 228, 65535] as [UInt16])
+  @Test(arguments: [
+    (0, [2, 0, 0, 0]), (0, [0, 0, 0, 2]), (12, []), (14, []), (101, []), (108, [0, 0, 0, 2]), (228, []),
+  ] as [(UInt16, [UInt8])])
+  func bareIPHasNoAddressesOfALink(linkType: UInt16, header: [UInt8]) {
+    for sample in samples where sample.linkType == 1 {
+      let framed = decoded(sample)
+      guard framed.outer.network == .ipv4 else { continue }
+      let packet = Array(sample.bytes.dropFirst(Int(framed.outer.networkOffset)))
+      let bare = decoded(header + packet, linkType: linkType)
+      #expect(bare.link.kind == .bareIP && !bare.outer.hasSource && !bare.outer.hasDestination)
+      #expect(bare.outer.sourceAddress == framed.outer.sourceAddress && bare.outer.transport == framed.outer.transport)
+      #expect(bare.tunnel.id == framed.tunnel.id && bare.hasInner == framed.hasInner)
+      if bare.hasInner { #expect(bare.inner.source == framed.inner.source) }
+    }
+  }
+
+  @Test(arguments: [(0, [30, 0, 0, 0]), (0, [0, 0, 0, 10]), (108, [0, 0, 0, 24]), (101, []), (229, [])] as [(UInt16, [UInt8])])
+  func bareIPIsOfEitherVersion(linkType: UInt16, header: [UInt8]) {
+    let packet: [UInt8] = [0x60, 0, 0, 0, 0, 0, 59, 64] + [UInt8](repeating: 1, count: 32)
+    let result = decoded(header + packet, linkType: linkType).outer
+    #expect(result.network == .ipv6 && result.hopLimit == 64)
+  }
+
+  @Test(arguments: [(0, [7, 0, 0, 0, 0x45]), (108, [2, 0, 0, 0, 0x45]), (101, [0x15, 0]), (12, [0xff])] as [(UInt16, [UInt8])])
+  func bareIPOfNoKnownVersionIsCarried(linkType: UInt16, bytes: [UInt8]) {
+    let result = decoded(bytes, linkType: linkType).outer
+    #expect(result.network == .other && result.stop.reason == .unknownProtocol)
+  }
+
+  @Test(arguments: [0, 12, 101, 108, 228, 229] as [UInt16]) func bareIPThatIsCutSaysSo(linkType: UInt16) {
+    for length in 0...4 {
+      let result = decoded(Array([2, 0, 0, 0, 0x45].prefix(length)), wireLength: 60, linkType: linkType)
+      #expect(!result.hasInner && result.outer.stop.reason != .complete)
+    }
+  }
+
+  @Test(arguments: [2, 105, 127, 239, 65535] as [UInt16])
   func otherLinkTypesAreNotDecoded(linkType: UInt16) {
     let result = decoded(samples[0].bytes, linkType: linkType)
     #expect(result.link.kind == .unsupported && result.outer.network == .none && !result.outer.hasSource)
