@@ -27,6 +27,11 @@ public struct StateNote: Hashable, Sendable {
     case contradiction
     /// A file that is neither capture nor known state.
     case ignored
+    /// Something that was given and could not be used at all: what it would have shown is not known, so that no
+    /// verdict can be a pass.
+    case missing
+    /// Sources contradict each other in a way that leaves open what is true: no verdict can be a pass.
+    case disputed
   }
   public var kind: Kind
   /// Path below the bundle, and line where it has one (from 1; 0 for the file as a whole).
@@ -120,6 +125,8 @@ public struct HostInterface: Sendable {
 public struct HostState: Sendable {
   public var bridges: [Bridge] = []
   public var ovsVersion: String?
+  /// How many VLAN tags the switch reads (`other_config:vlan-limit`); nil where unset.
+  public var vlanLimit: Int?
   /// File name → epoch seconds, from `collected.json`.
   public var taken: [String: Double] = [:]
 
@@ -165,6 +172,8 @@ public struct BridgePort: Sendable {
   /// Access VLAN (`Port.tag`); nil where unset.
   public var tag: UInt16?
   public var trunks: [UInt16] = []
+  /// Customer VLANs that a dot1q-tunnel port takes (`Port.cvlans`); empty: all.
+  public var customerVLANs: [UInt16] = []
   /// `Port.vlan_mode`; nil where unset or not known.
   public var vlanMode: String?
   /// Names of the interfaces of a bond, or of the one interface that is not named as the port is; else empty.
@@ -214,8 +223,9 @@ public struct Port: Sendable {
   /// Installed access VLAN (`tag` of that port) before and after; nil where unset or unknown.
   public var installedTag: UInt16?
   public var installedTagAfter: UInt16?
-  /// The agent's own record (`other_config:tag`).
+  /// The agent's own record (`other_config:tag`), before and after: an agent that starts again may choose another.
   public var recordedTag: UInt16?
+  public var recordedTagAfter: UInt16?
   public var vlanMode: String?
   /// Trunk subports: VLAN on the guest's side → network.
   public var subports: [Subport] = []

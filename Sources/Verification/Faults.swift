@@ -100,6 +100,9 @@ struct FaultRecord: Sendable {
   /// Number of the last trajectory counted.
   var lastTrajectory = UInt64.max
 
+  /// From the first to the last of its frames, in the reference clock.
+  var stretch: ClosedRange<Int64>? { first <= last ? first...last : nil }
+
   mutating func note(rival: UInt64) {
     if rivals.count < 8, !rivals.contains(rival) { rivals.append(rival) }
   }

@@ -27,7 +27,7 @@ public struct InstalledCheck {
     var report = Report()
     report.isStatic = true
     report.hosts = deployment.hosts.map(\.name)
-    report.notes = deployment.notes.map { $0.file.isEmpty ? $0.text : "\($0.file): \($0.text)" }
+    report.take(deployment.notes)
     report.findings = check.findings.sorted { ($1.severity, $0.host ?? "") < ($0.severity, $1.host ?? "") }
     for index in report.findings.indices { report.findings[index].id = "f\(index + 1)" }
     for (number, network) in deployment.networks.enumerated() where network.isOverlay {
@@ -56,6 +56,7 @@ public struct InstalledCheck {
     if !deployment.networks.contains(where: \.isOverlay) {
       report.reasons.append("no source names a network: there is nothing to hold the flows against")
     }
+    for error in report.inputErrors { report.reasons.append("evidence is missing: \(error)") }
     if !report.reasons.isEmpty { report.verdict = .inconclusive }
   }
 
@@ -111,23 +112,26 @@ public struct InstalledCheck {
 
   private mutating func checkTags(_ host: Int) {
     for (index, port) in deployment.ports.enumerated() where port.host == host {
-      guard topology.hasWrongTag[index], let expected = port.expectedTag(in: deployment) else { continue }
-      let wrong = [port.installedTag, port.installedTagAfter].compactMap { $0 }.first { $0 != expected } ?? 0
+      let mismatch = port.wrongTag(in: deployment)
+      let isDead = port.isDead
+      // One that is not in use may lie on the dead VLAN.
+      guard isDead || mismatch.map({ $0.installed != 4095 }) ?? false else { continue }
+      let wrong = mismatch?.installed ?? 4095
+      let expected = mismatch?.expected
       let name = port.bridgePort ?? port.name
-      let isDead = wrong == 4095
-      if isDead, !port.active { continue }
       var finding = Finding(
         rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
         message: "port \(name) on \(deployment.hosts[host].name) has tag \(wrong)"
-          + "\(isDead ? ", the dead VLAN" : ""); its network is VLAN \(expected) there")
+          + (isDead ? ", the dead VLAN: its agent did not bind it" : "")
+          + (expected.map { "; its network is VLAN \($0) there" } ?? ""))
       finding.host = deployment.hosts[host].name
       finding.network = port.network.map { deployment.networks[$0].name }
       finding.port = port.name
-      finding.expected = [("tag", .number(Int64(expected)))]
+      if let expected { finding.expected = [("tag", .number(Int64(expected)))] }
       finding.observed = [("tag", .number(Int64(wrong)))]
       finding.cause = Cause(
         kind: .portTag, host: finding.host, bridge: deployment.bridge(ofPort: name, on: host),
-        text: "Port \(name): tag \(wrong), agent's record \(expected)")
+        text: "Port \(name): tag \(wrong), agent's record \(expected.map { "\($0)" } ?? "none")")
       finding.next = ["on \(deployment.hosts[host].name): ovs-vsctl get port \(name) tag other_config"]
       findings.append(finding)
     }
@@ -217,9 +221,12 @@ public struct InstalledCheck {
         "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow)
     }
     let reached = Set(floods.flatMap(\.remotes))
+    let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
-      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }) else { continue }
+      // Where there is no tunnel either, that is what is missing.
+      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }), vteps.contains(where: remotes.contains)
+      else { continue }
       add(
         "missing-flood-peer", .error, host, network,
         "\(name) floods \(networkName) without a copy for \(deployment.hosts[peer].name), which has ports of it",
@@ -228,7 +235,7 @@ public struct InstalledCheck {
   }
 
   private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
-    let remotes = Set(deployment.tunnels(of: host).compactMap(\.remote))
+    let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
       guard !vteps.isEmpty, !vteps.contains(where: { remotes.contains($0) }) else { continue }

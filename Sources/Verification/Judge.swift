@@ -38,6 +38,8 @@ struct Judge: Sendable {
   let unmapped: Set<UInt64>
   /// Host and VNI → whether the installed flows learn from what arrives.
   let learning: [UInt64: Bool]
+  /// By host: when flows were put in anew.
+  let reinstalls: [Reinstalls]
   var ledger = LearningLedger()
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
@@ -49,7 +51,10 @@ struct Judge: Sendable {
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, unmapped: Set<UInt64>, learning: [UInt64: Bool]) {
+  init(
+    _ topology: Topology, tunnelPorts: TunnelPortPlan, unmapped: Set<UInt64>, learning: [UInt64: Bool],
+    reinstalls: [Reinstalls]
+  ) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -65,6 +70,7 @@ struct Judge: Sendable {
     self.tunnelPorts = tunnelPorts
     self.unmapped = unmapped
     self.learning = learning
+    self.reinstalls = reinstalls
   }
 
   func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }

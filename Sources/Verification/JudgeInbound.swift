@@ -50,7 +50,7 @@ extension Judge {
         }
       }
     }
-    if unmapped.contains(UInt64(UInt32(bitPattern: tunnel.host)) << 32 | UInt64(tunnel.vni)), tunnel.deliveries == 0,
+    if isUnmapped(tunnel, at: seen.time), tunnel.deliveries == 0,
       tunnel.network >= 0, hasActivePort(tunnel.host, tunnel.network)
     {
       let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)

@@ -29,7 +29,7 @@ public struct VerificationRun: Sendable {
     self.survey = survey
     self.clocks = clocks
     self.demands = demands
-    installed = InstalledView(survey.deployment)
+    installed = InstalledView(survey.deployment, clocks: survey.plan.clocks)
     let topology = Topology(survey.deployment, survey.plan)
     var unmapped: Set<UInt64> = []
     for host in survey.deployment.hosts.indices where installed.hasFlows[host] {
@@ -42,8 +42,9 @@ public struct VerificationRun: Sendable {
     for host in survey.deployment.hosts.indices {
       for (vni, learns) in installed.learning[host] { learning[UInt64(host) << 32 | UInt64(vni)] = learns }
     }
-    judge = Judge(topology, tunnelPorts: TunnelPortPlan(survey), unmapped: unmapped,
-      learning: learning)
+    judge = Judge(
+      topology, tunnelPorts: TunnelPortPlan(survey), unmapped: unmapped, learning: learning,
+      reinstalls: installed.reinstalls)
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read.

@@ -14,6 +14,7 @@ struct Lanecheck: ParsableCommand {
         lanecheck verify bundle/
         lanecheck path bundle/ vm1 10.0.0.12
         lanecheck check bundle/
+        lanecheck init bundle/
         lanecheck inspect bundle/compute1/eth1.pcap
         lanecheck explain wrong-vni
 
@@ -21,7 +22,7 @@ struct Lanecheck: ParsableCommand {
       """,
     version: lanecheckVersion,
     subcommands: [
-      VerifyCommand.self, PathCommand.self, CheckCommand.self, TestCommand.self, InspectCommand.self,
+      VerifyCommand.self, PathCommand.self, CheckCommand.self, TestCommand.self, InitCommand.self, InspectCommand.self,
       ExplainCommand.self, RulesCommand.self,
     ])
 }

@@ -52,8 +52,8 @@ struct DifferentialTests {
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(2).joined(separator: "\n"))")
   }
 
-  @Test("flow sets of Neutron's other modes", arguments: NeutronFlows.sets)
-  func neutron(_ set: NeutronFlows) throws {
+  @Test("flow sets of Neutron's other modes", arguments: FlowSet.sets)
+  func neutron(_ set: FlowSet) throws {
     let states = set.bridges
     let both = try Differential(states)
     var generator = FrameGenerator(states, seed: 2)
