@@ -13,14 +13,14 @@ public struct InstalledTimeline: Sendable {
   public struct Span: Hashable, Sendable {
     /// It was there for certain.
     public var certain: [ClosedRange<Int64>] = []
-    /// Before this it was not there; nil where nothing tells.
+    /// Until this, and then, it was not there; nil where nothing tells.
     public var absentBefore: Int64?
     /// From this on it was not there.
     public var absentFrom: Int64?
 
     public func presence(at time: Int64) -> Presence {
       if certain.contains(where: { $0.contains(time) }) { return .yes }
-      if let absentBefore, time < absentBefore { return .no }
+      if let absentBefore, time <= absentBefore { return .no }
       if let absentFrom, time >= absentFrom { return .no }
       return .maybe
     }
@@ -28,7 +28,7 @@ public struct InstalledTimeline: Sendable {
     /// Whether it may have been there at some time of a stretch.
     public func mayOverlap(_ stretch: ClosedRange<Int64>) -> Bool {
       if certain.contains(where: { $0.overlaps(stretch) }) { return true }
-      if let absentBefore, stretch.upperBound < absentBefore { return false }
+      if let absentBefore, stretch.upperBound <= absentBefore { return false }
       if let absentFrom, stretch.lowerBound >= absentFrom { return false }
       return true
     }
@@ -96,7 +96,10 @@ public struct InstalledTimeline: Sendable {
           span.certain = [min(last.lowerBound, start)...dump.time]
         }
         let began = dump.time.subtractingSaturating(Int64(clamping: flow.durationNanoseconds ?? 0))
-        if !isOld, number > 0 { span.absentBefore = began.subtractingSaturating(InstalledTimeline.slack) }
+        if !isOld, number > 0 {
+          // The earlier dump, too, shows that it was not there.
+          span.absentBefore = max(began.subtractingSaturating(InstalledTimeline.slack), first.time)
+        }
         if flow.idleTimeout == 0, flow.hardTimeout == 0, number > 0 ? began > first.time : dumps.count == 1 {
           installations.append(Installation(bridge: bridge, flow: flow, time: began))
         }

@@ -12,10 +12,22 @@ public struct Deployment: Sendable {
   public var captures: [CaptureSource] = []
   /// The intent says that these are all networks and hosts (`complete: true`, or a Neutron export).
   public var complete = false
+  /// Records of agents that have a network on another segment than the deployment does.
+  public var segmentConflicts: [SegmentConflict] = []
   /// Unreadable lines, contradictions between sources, and files that were passed over.
   public var notes: [StateNote] = []
 
   public init() {}
+}
+
+/// A host's agent has a network under a type or segment that is not the one that intent, or the other hosts, say.
+public struct SegmentConflict: Hashable, Sendable {
+  public var host: Int
+  public var network: Int
+  public var kind: Network.Kind
+  public var segmentationID: UInt32?
+  /// The port of br-int with the record.
+  public var port: String
 }
 
 /// Something about the state that the user should know.

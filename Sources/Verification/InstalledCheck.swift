@@ -10,6 +10,8 @@ public struct InstalledCheck {
   private let installed: InstalledView
   private let topology: Topology
   private var findings: [Finding] = []
+  /// VNIs that the tunnel ports of the host at hand treat differently.
+  private var split: Set<UInt32> = []
 
   public init(_ deployment: Deployment) {
     self.deployment = deployment
@@ -22,6 +24,7 @@ public struct InstalledCheck {
   /// The report: findings without frames, and what could not be checked.
   public func report(failOn: Severity) -> Report {
     var check = self
+    check.checkSegments()
     for host in deployment.hosts.indices { check.check(host) }
     check.checkTunnelPorts()
     var report = Report()
@@ -66,6 +69,7 @@ public struct InstalledCheck {
     checkTags(host)
     guard installed.hasFlows[host] else { return }
     checkSharedVLANs(host)
+    checkSplitVNIs(host)
     for network in topology.portsOn[host].keys.sorted() {
       let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active }
       guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) else { continue }
@@ -137,6 +141,59 @@ public struct InstalledCheck {
     }
   }
 
+  /// Records of agents that disagree with the intent, or with each other: frames of the network go in two lanes.
+  private mutating func checkSegments() {
+    for conflict in deployment.segmentConflicts {
+      let network = deployment.networks[conflict.network]
+      let (host, name) = (deployment.hosts[conflict.host].name, network.name)
+      let active = deployment.ports.contains { port in
+        port.host == conflict.host && port.network == conflict.network && port.active
+      }
+      func words(_ kind: Network.Kind, _ id: UInt32?) -> String { kind.rawValue + (id.map { " \($0)" } ?? "") }
+      let other = network.source == .manifest || network.source == .neutron ? "the intent says" : "other hosts have"
+      var finding = Finding(
+        rule: "mapping-conflict", severity: active && network.isOverlay ? .error : .info,
+        message: "\(host) has \(name) as \(words(conflict.kind, conflict.segmentationID)); \(other) "
+          + words(network.kind, network.segmentationID))
+      finding.host = host
+      finding.network = name
+      finding.cause = Cause(
+        kind: .portTag, host: host, bridge: deployment.bridge(ofPort: conflict.port, on: conflict.host),
+        text: "Port \(conflict.port): the agent's record has \(words(conflict.kind, conflict.segmentationID))")
+      finding.next = ["on \(host): ovs-vsctl get port \(conflict.port) other_config"]
+      findings.append(finding)
+    }
+  }
+
+  /// One VNI that the tunnel ports of one dump put on several VLANs.
+  private mutating func checkSplitVNIs(_ host: Int) {
+    struct Lane: Hashable {
+      var kind: String
+      var vni: UInt32
+      var isAfter: Bool
+    }
+    split = []
+    var vlans: [Lane: Set<UInt16>] = [:]
+    for entry in installed.inbound[host] {
+      guard let vlan = entry.vlan else { continue }
+      vlans[Lane(kind: entry.kind.rawValue, vni: entry.vni, isAfter: entry.isAfter), default: []].insert(vlan)
+    }
+    for (lane, found) in vlans.sorted(by: { ($0.key.vni, $0.key.kind) < ($1.key.vni, $1.key.kind) })
+    where found.count > 1 {
+      split.insert(lane.vni)
+      let network = topology.networkOfVNI[lane.vni].flatMap { $0 >= 0 ? Int($0) : nil }
+      let isUsed = network.map { topology.portsOn[host][$0] != nil } ?? false
+      let own = network.flatMap { deployment.hosts[host].localVLANs[$0] }
+      let wrong = installed.inbound[host].first { entry in
+        entry.vni == lane.vni && entry.kind.rawValue == lane.kind && entry.vlan != nil && entry.vlan != own
+      }
+      add(
+        "mapping-conflict", isUsed ? .error : .info, host, network,
+        "\(deployment.hosts[host].name) puts \(lanes(lane.vni)) on several VLANs, by tunnel: "
+          + found.sorted().map { "\($0)" }.joined(separator: ", "), flow: wrong?.flow)
+    }
+  }
+
   /// Two VNIs on one VLAN: an error where both are networks with ports here.
   private mutating func checkSharedVLANs(_ host: Int) {
     var owners: [UInt16: Set<UInt32>] = [:]
@@ -174,7 +231,7 @@ public struct InstalledCheck {
         flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")")
       return
     }
-    if let vlan, mapped != vlan {
+    if let vlan, mapped != vlan, !split.contains(vni) {
       add(
         "mapping-conflict", .error, host, network,
         "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow)

@@ -40,6 +40,7 @@ struct InstalledView: Sendable {
   }
   /// From the tunnels' side.
   struct Inbound: Sendable {
+    var kind: TunnelSettings.Kind
     var vni: UInt32
     /// nil: dropped.
     var vlan: UInt16?
@@ -47,6 +48,8 @@ struct InstalledView: Sendable {
     var flow: FlowEvidence?
     /// The flow that hands the frame on to br-int.
     var deliverer: FlowEvidence?
+    /// Of the later dump.
+    var isAfter = false
   }
 
   /// By host; empty where there is no dump.
@@ -80,14 +83,13 @@ struct InstalledView: Sendable {
     hasFlows = deployment.hosts.map { _ in false }
     for (index, host) in deployment.hosts.enumerated() {
       timelines.append(InstalledTimeline(before: host.before, after: host.after))
-      for state in [host.before, host.after] {
-        if let state { add(state, index) }
-      }
+      if let state = host.before { add(state, index, isAfter: false) }
+      if let state = host.after { add(state, index, isAfter: true) }
       noteReinstalls(index, isSingle: host.before == nil || host.after == nil)
     }
   }
 
-  private mutating func add(_ state: HostState, _ host: Int) {
+  private mutating func add(_ state: HostState, _ host: Int, isAfter: Bool) {
     let taken = state.bridges.compactMap(\.flowsTaken).max() ?? 0
     let time = Int64(exactly: (taken * 1e9).rounded()) ?? 0
     let datapath = HostDatapath(state)
@@ -139,9 +141,9 @@ struct InstalledView: Sendable {
       }
       inbound[host].append(
         Inbound(
-          vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
+          kind: entry.kind, vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
           flow: evidence(entry.isDropped ? entry.drop : entry.flow),
-          deliverer: evidence(entry.crossings.first?.outputFlow)))
+          deliverer: evidence(entry.crossings.first?.outputFlow), isAfter: isAfter))
       let vni = UInt32(truncatingIfNeeded: entry.tunnelID)
       if let again = entry.reflected.first, reflections[host][vni] == nil {
         reflections[host][vni] = evidence(again.outputFlow)
