@@ -1,3 +1,4 @@
+import Deployment
 import OpenFlow
 import Testing
 import Wire

@@ -67,19 +67,19 @@ struct NeutronFlowsTests {
     var sender = try host(0, deployment)
     let port = deployment.ports[0]
     let packet = frame(from: port.macs[0], to: .broadcast)
-    let out = try #require(sender.send(packet, bridge: "br-int", port: "tap10-0a", at: 0))
+    let sent1 = sender.send(packet, bridge: "br-int", port: "tap10-0a", at: 0)
+    let out = try #require(sent1)
     #expect(out.deliveries.map(\.tunnelID) == [0x39, 0x39])
     #expect(out.deliveries.compactMap(\.remote) == deployment.hosts[1...].flatMap(\.vteps))
     var receiver = try host(1, deployment)
-    let got = try #require(
-      receiver.receive(
-        packet, kind: .vxlan, remote: deployment.hosts[0].vteps[0], local: deployment.hosts[1].vteps[0],
-        tunnelID: 0x39, at: 0))
+    let sent2 = receiver.receive( packet, kind: .vxlan, remote: deployment.hosts[0].vteps[0], local: deployment.hosts[1].vteps[0], tunnelID: 0x39, at: 0)
+    let got = try #require(sent2)
     #expect(got.deliveries.map(\.port) == ["tap20-0a"])
     #expect(got.crossings.first?.vlanID == 2)
     // What it learned sends the answer to one peer only.
     let answer = frame(from: deployment.ports[2].macs[0], to: port.macs[0])
-    let back = try #require(receiver.send(answer, bridge: "br-int", port: "tap20-0a", at: 1))
+    let sent3 = receiver.send(answer, bridge: "br-int", port: "tap20-0a", at: 1)
+    let back = try #require(sent3)
     #expect(back.deliveries.compactMap(\.remote) == deployment.hosts[0].vteps)
   }
 
@@ -91,18 +91,19 @@ struct NeutronFlowsTests {
     var sender = try host(0, deployment, .l2population)
     let own = deployment.ports[0]
     let other = deployment.ports[1]
-    let flood = try #require(
-      sender.send(frame(from: own.macs[0], to: .broadcast), bridge: "br-int", port: "tap10-0a", at: 0))
+    let sent4 = sender.send(frame(from: own.macs[0], to: .broadcast), bridge: "br-int", port: "tap10-0a", at: 0)
+    let flood = try #require(sent4)
     #expect(flood.deliveries.compactMap(\.remote) == deployment.hosts[1].vteps)
-    let unicast = try #require(
-      sender.send(frame(from: own.macs[0], to: other.macs[0]), bridge: "br-int", port: "tap10-0a", at: 1))
+    let sent5 = sender.send(frame(from: own.macs[0], to: other.macs[0]), bridge: "br-int", port: "tap10-0a", at: 1)
+    let unicast = try #require(sent5)
     #expect(unicast.deliveries.compactMap(\.remote) == deployment.hosts[1].vteps)
     let bytes = TestFrame.arp(
       operation: 1, source: own.macs[0], destination: .broadcast, sender: 0x0a00_0001, target: 0x0a00_0002,
       targetMAC: .zero, tags: []
     ).bytes(number: 1)
     let question = Packet(headers(bytes).outer, length: UInt32(bytes.count))
-    let answer = try #require(sender.send(question, bridge: "br-int", port: "tap10-0a", at: 2))
+    let sent6 = sender.send(question, bridge: "br-int", port: "tap10-0a", at: 2)
+    let answer = try #require(sent6)
     #expect(answer.deliveries.map(\.port) == ["tap10-0a"])
     #expect(answer.deliveries.first?.frame.source == other.macs[0])
   }
@@ -115,7 +116,8 @@ struct NeutronFlowsTests {
       var packet = frame(from: deployment.ports[0].macs[0], to: .broadcast)
       if let vlan { packet.pushTag(tpid: 0x8100, vid: vlan) }
       let bridge = try #require(sender.bridge(ofPort: "tap10-0a"))
-      let out = try #require(sender.send(packet, bridge: bridge, port: "tap10-0a", at: 0))
+      let sent7 = sender.send(packet, bridge: bridge, port: "tap10-0a", at: 0)
+      let out = try #require(sent7)
       #expect(out.deliveries.compactMap(\.tunnelID) == lanes.map(UInt64.init), "VLAN \(vlan ?? 0)")
     }
   }
@@ -126,8 +128,8 @@ struct NeutronFlowsTests {
     for (port, tags) in [("tap11-0a", [UInt16(0x40)]), ("tap12-0a", [])] {
       var sender = try host(0, deployment)
       let source = try #require(deployment.ports.first { $0.tap == port }?.macs.first)
-      let out = try #require(
-        sender.send(frame(from: source, to: .broadcast), bridge: "br-int", port: port, at: 0))
+      let sent8 = sender.send(frame(from: source, to: .broadcast), bridge: "br-int", port: port, at: 0)
+      let out = try #require(sent8)
       let left = try #require(out.deliveries.first { $0.port == "provider" })
       #expect((0..<left.frame.tags.held).map { left.frame.tags[$0].vid } == tags)
       #expect(!out.deliveries.contains { $0.tunnelID != nil })

@@ -67,7 +67,7 @@ import Wire
           default: plain
           }
         let time = 1_700_000_000_000_000_000 + Int64(number) * 50_000_000 + Int64(step) * 100_000
-        try writer.write(bytes.span, time: time, wireLength: UInt32(bytes.count))
+        try writer.write(bytes.span, time: time, wireLength: bytes.count)
       }
       try writer.finish()
     }
