@@ -277,6 +277,7 @@ public struct InstalledCheck {
         "vlan-not-stripped", .error, host, network,
         "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow)
     }
+    if hasOpenTunnel(host) { return }
     let reached = Set(floods.flatMap(\.remotes))
     let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
@@ -291,7 +292,11 @@ public struct InstalledCheck {
     }
   }
 
+  /// Whether a port serves every peer, as the flow says (`remote_ip=flow`).
+  private func hasOpenTunnel(_ host: Int) -> Bool { deployment.tunnels(of: host).contains { $0.remote == nil } }
+
   private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
+    if hasOpenTunnel(host) { return }
     let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
