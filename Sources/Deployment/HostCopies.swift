@@ -14,6 +14,17 @@ enum HostCopies {
         known.identity.reason(sameAs: identity).map { (known.item, $0) }
       }.first
       guard let (first, reason) = original else {
+        var item = item
+        for known in kept {
+          for (twin, file) in known.identity.sharedCaptures(with: identity) {
+            item.captures.removeAll { $0.path == file.path }
+            notes.append(
+              StateNote(
+                kind: .disputed, file: file.name,
+                text: "the same capture as \(twin.name), though these are two hosts: it was left out here, and one "
+                  + "of the two is in the wrong place"))
+          }
+        }
         kept.append((item, identity))
         continue
       }
@@ -60,12 +71,23 @@ enum HostCopies {
         if let address = common.first { return "both have tunnel endpoint \(address) and \(words)" }
         if let name = names.intersection(other.names).sorted().first { return "both call themselves \(name) and have \(words)" }
       }
-      for file in captures {
-        for twin in other.captures where twin.base == file.base && Identity.isSame(file.path, twin.path) {
-          return "\(file.name) and \(twin.name) are the same capture"
-        }
+      guard !isDistinct(from: other), let (file, twin) = sharedCaptures(with: other).first else { return nil }
+      return "\(file.name) and \(twin.name) are the same capture"
+    }
+
+    /// Whether state says that the two are different hosts.
+    private func isDistinct(from other: Identity) -> Bool {
+      let hasPorts = !ports.isEmpty && !other.ports.isEmpty && ports.isDisjoint(with: other.ports)
+      let hasEndpoints =
+        !endpoints.isEmpty && !other.endpoints.isEmpty && endpoints.isDisjoint(with: other.endpoints)
+      return hasPorts || hasEndpoints
+    }
+
+    /// Captures of this host that the other has as well, by what is in them.
+    func sharedCaptures(with other: Identity) -> [(FoundFile, FoundFile)] {
+      captures.flatMap { file in
+        other.captures.filter { $0.base == file.base && Identity.isSame(file.path, $0.path) }.map { (file, $0) }
       }
-      return nil
     }
 
     /// Whether two captures with frames have the same size, beginning and end.
