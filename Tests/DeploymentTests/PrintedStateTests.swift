@@ -1,5 +1,6 @@
 import Deployment
 import Foundation
+import OpenFlow
 import Testing
 import Wire
 
