@@ -1,4 +1,5 @@
 import Correlation
+import Datapath
 import Deployment
 import Observations
 import Wire
@@ -115,7 +116,7 @@ public struct InstalledCheck {
   }
 
   private mutating func checkTags(_ host: Int) {
-    for (index, port) in deployment.ports.enumerated() where port.host == host {
+    for port in deployment.ports where port.host == host {
       let mismatch = port.wrongTag(in: deployment)
       let isDead = port.isDead
       // One that is not in use may lie on the dead VLAN.
