@@ -41,7 +41,7 @@ extension InstalledView {
   /// When a flow of a dump was there, in the reference clock.
   func span(of flow: FlowReference, in state: HostState, _ host: Int) -> InstalledTimeline.Span? {
     guard flow.line > 0, let bridge = state.bridges.first(where: { $0.name == flow.bridge }), bridge.flowsTaken != nil,
-      let written = bridge.flows?.flows.first(where: { $0.line == flow.line })
+      let flows = bridge.flows?.flows, let written = InstalledView.flow(atLine: flow.line, flows)
     else { return nil }
     var span = timelines[host].span(of: written, bridge: flow.bridge)
     // Learned flows come and go.
@@ -50,6 +50,16 @@ extension InstalledView {
     span.absentBefore = span.absentBefore.map { reference($0, host) }
     span.absentFrom = span.absentFrom.map { reference($0, host) }
     return span
+  }
+
+  /// Flows stand in the order of their lines.
+  private static func flow(atLine line: Int, _ flows: [Flow]) -> Flow? {
+    var (low, high) = (0, flows.count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if flows[middle].line < line { low = middle + 1 } else { high = middle }
+    }
+    return low < flows.count && flows[low].line == line ? flows[low] : nil
   }
 
   /// Finds what was put in between the dumps of a host.
