@@ -2,6 +2,15 @@ import Deployment
 import Observations
 import Wire
 
+extension MACAddress {
+  /// A virtual address of VRRP or CARP (RFC 5798, 7.3), which moves by design.
+  public var isVirtualRouter: Bool { rawValue >> 16 == 0x0000_5e00 }
+
+  /// The address under which a host of Neutron's distributed routers sends routed frames into tunnels
+  /// (`dvr_base_mac`, fa:16:3f:00:00:00 unless configured).
+  public var isDistributedRouterHost: Bool { rawValue >> 24 == 0xfa163f }
+}
+
 /// The deployment and its capture points as flat tables, for the joins of every frame.
 public struct Topology: Sendable {
   public struct Point: Sendable, BitwiseCopyable {
@@ -71,6 +80,8 @@ public struct Topology: Sendable {
   /// Longest frame that a guest's device sends in one piece, by the MTUs of the hosts' devices; longer ones are
   /// superframes.
   public let longestFrame: UInt32
+  /// Networks of a trunk port's subports, by the VLAN on the guest's side; empty for other ports.
+  private let subportNetworks: [[UInt16: Int32]]
   private let portsOnCell: [[Int]]
   private let networkCount: Int
 
@@ -138,13 +149,15 @@ public struct Topology: Sendable {
     var byHost: [[Int: [Int]]] = Array(repeating: [:], count: deployment.hosts.count)
     for (index, port) in deployment.ports.enumerated() {
       for mac in Set(port.macs + port.allowedMACs) { byMAC[mac, default: []].append(index) }
-      if let network = port.network { byHost[port.host][network, default: []].append(index) }
+      for network in Set((port.network.map { [$0] } ?? []) + port.subports.map(\.network)) {
+        byHost[port.host][network, default: []].append(index)
+      }
+    }
+    subportNetworks = deployment.ports.map { port in
+      Dictionary(port.subports.map { ($0.vlan, Int32($0.network)) }) { first, _ in first }
     }
     portsOfMAC = byMAC
-    hasWrongTag = deployment.ports.map { port in
-      guard let expected = port.expectedTag(in: deployment) else { return false }
-      return [port.installedTag, port.installedTagAfter].contains { $0 != nil && $0 != expected }
-    }
+    hasWrongTag = deployment.ports.map { $0.wrongTag(in: deployment) != nil }
     portsOn = byHost
     portsOnCell = byHost.flatMap { ports in (0..<networkCount).map { ports[$0] ?? [] } }
     isUntagged = deployment.ports.map { port in
@@ -166,6 +179,16 @@ public struct Topology: Sendable {
 
   /// The network whose lane a VNI is; -1 where none or more than one has it.
   public func network(ofVNI vni: UInt32) -> Int32 { networkOfVNI[vni] ?? -1 }
+
+  /// The network of a frame at a port: on a trunk, that of its outermost tag; -1 where unknown, and for tags that
+  /// no subport has.
+  public func network(ofPort port: Int32, tagsKnown: Bool, tagCount: UInt8, vid: UInt16) -> Int32 {
+    let index = Int(port)
+    guard portFacts[index].hasSubports else { return portNetwork[index] }
+    guard tagsKnown else { return -1 }
+    if tagCount == 0 || vid == 0 { return portNetwork[index] }
+    return subportNetworks[index][vid] ?? -1
+  }
 
   /// Ports of a network on a host.
   public func ports(on host: Int32, of network: Int32) -> [Int] { portsOnCell[Int(host) * networkCount + Int(network)] }
@@ -205,9 +228,11 @@ public struct Topology: Sendable {
   }
 
   /// Whether a MAC belongs to several ports at once (HA, DVR, allowed address pairs, cloned tenants). A guest that
-  /// migrates has one port on each host, with the same UUID.
+  /// migrates has one port on each host, with the same UUID; a distributed or redundant router has so for good.
   public func livesInSeveralPlaces(_ mac: MACAddress) -> Bool {
+    if mac.isVirtualRouter || mac.isDistributedRouterHost { return true }
     guard let owners = portsOfMAC[mac], owners.count > 1 else { return false }
+    if owners.contains(where: { deployment.ports[$0].deviceOwner?.hasPrefix("network:router") ?? false }) { return true }
     guard let uuid = deployment.ports[owners[0]].uuid else { return true }
     return owners.contains { deployment.ports[$0].uuid != uuid }
   }

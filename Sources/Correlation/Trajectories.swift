@@ -156,15 +156,21 @@ public struct TrajectoryResolver: Sendable {
         passages[at].tagsKnown = true
         passages[at].tagCount = seen.tagCount
         passages[at].vid = seen.vid
+        passages[at].network = topology.network(
+          ofPort: point.port, tagsKnown: true, tagCount: seen.tagCount, vid: seen.vid)
       }
       return
     }
+    let tagsKnown = seen.destination != .zero
     passages.append(
       Passage(
-        port: point.port, host: point.host, network: topology.portNetwork[Int(point.port)], direction: seen.direction,
+        port: point.port, host: point.host,
+        network: topology.network(
+          ofPort: point.port, tagsKnown: tagsKnown, tagCount: seen.tagCount, vid: seen.vid),
+        direction: seen.direction,
         basis: seen.basis, start: seen.time, end: seen.time, first: index, last: index, ranks: bit,
         lastRank: point.rank, sightings: 1, tagCount: seen.tagCount, vid: seen.vid,
-        tagsKnown: seen.destination != .zero))
+        tagsKnown: tagsKnown))
   }
 
   /// Whether a sighting comes so long after a passage that it rather begins one with the same bytes sent again,

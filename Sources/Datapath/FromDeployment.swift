@@ -47,7 +47,7 @@ extension PortState {
     }
     let vlans = VLANPolicy(
       mode: port.vlanMode.flatMap(VLANPolicy.Mode.init(rawValue:)), tag: port.tag, trunks: Set(port.trunks),
-      tunnelTPID: port.otherConfig["qinq-ethtype"] == "802.1q" ? 0x8100 : 0x88a8)
+      customerVLANs: Set(port.customerVLANs), tunnelTPID: port.otherConfig["qinq-ethtype"] == "802.1q" ? 0x8100 : 0x88a8)
     self.init(name: port.name, number: number, kind: kind, vlans: vlans)
   }
 }

@@ -47,9 +47,16 @@ struct BundleDiscovery {
         take(entry, into: &own.before, captures: &own.captures, isRoot: true)
       } else if BundleDiscovery.isState(entry.base) {
         takeState(entry, of: &own)
+      } else if entry.base == SupportReport.commands {
+        takeReport(entry, of: &own)
       } else {
         takeHost(entry)
       }
+    }
+    // What a report has beside its commands (etc, var, …) is no host.
+    if entries.contains(where: { $0.base == SupportReport.commands && $0.isDirectory }) {
+      hosts = []
+      notes.removeAll { $0.kind == .ignored }
     }
     self.own = own
   }
@@ -71,16 +78,14 @@ struct BundleDiscovery {
 
   private mutating func takeHost(_ directory: Entry) {
     var host = HostFiles(name: directory.base)
-    for entry in entries(of: directory.path, name: directory.name) ?? [] {
-      if !entry.isDirectory {
+    let entries = entries(of: directory.path, name: directory.name) ?? []
+    if let report = entries.first(where: { $0.isDirectory && $0.base == SupportReport.commands }) {
+      takeReport(report, of: &host)
+      for entry in entries where !entry.isDirectory && FileRecognition.captureStem(entry.base) != nil {
         take(entry, into: &host.before, captures: &host.captures, isRoot: false)
-      } else if BundleDiscovery.isState(entry.base) {
-        takeState(entry, of: &host)
-      } else if FileRecognition.captureStem(entry.base) != nil {
-        host.captures.append(FoundFile(path: entry.path, name: entry.name, kind: .capture))
-      } else {
-        ignore(entry.name, "a directory below a host that is neither before nor after")
       }
+    } else {
+      for entry in entries { take(entry, of: &host) }
     }
     if host.isEmpty, FileRecognition.captureStem(directory.base) != nil {
       // Reading it fails, and the report says so.
@@ -88,7 +93,42 @@ struct BundleDiscovery {
     } else if host.isEmpty {
       ignore(directory.name, "holds neither captures nor state")
     } else {
-      hosts.append(host)
+      HostFiles.add([host], to: &hosts)
+    }
+  }
+
+  private mutating func take(_ entry: Entry, of host: inout HostFiles) {
+    if !entry.isDirectory {
+      take(entry, into: &host.before, captures: &host.captures, isRoot: false)
+    } else if BundleDiscovery.isState(entry.base) {
+      takeState(entry, of: &host)
+    } else if FileRecognition.captureStem(entry.base) != nil {
+      host.captures.append(FoundFile(path: entry.path, name: entry.name, kind: .capture))
+    } else if let report = SupportReport.directory(in: entry.path) {
+      var found = HostFiles(name: host.name)
+      takeReport(Entry(path: report, name: "\(entry.name)/\(SupportReport.commands)", base: "", isDirectory: true), of: &found)
+      host.before += found.before
+    } else {
+      ignore(entry.name, "a directory below a host that is neither before nor after")
+    }
+  }
+
+  /// Takes what a support report (sosreport) gathered of Open vSwitch and of the host's devices; the rest of it is
+  /// none of ours. Its host is the one that it names.
+  private mutating func takeReport(_ commands: Entry, of host: inout HostFiles) {
+    if let name = SupportReport.hostName(commands: commands.path) { host.name = name }
+    for (folder, wanted) in SupportReport.folders {
+      let path = "\(commands.path)/\(folder)"
+      guard fileType(path) == .typeDirectory else { continue }
+      for entry in entries(of: path, name: "\(commands.name)/\(folder)") ?? []
+      where !entry.isDirectory && wanted(entry.base) {
+        let kind = BundleDiscovery.kind(path: entry.path, base: entry.base)
+        switch kind {
+        case .vsctlShow, .json, .ovsdbText, .ovsdbCSV, .ipText, .flows, .portList, .forwarding:
+          host.before.append(FoundFile(path: entry.path, name: entry.name, kind: kind))
+        default: break
+        }
+      }
     }
   }
 
@@ -148,12 +188,18 @@ struct BundleDiscovery {
       ignore(name, "a link to a directory that is read already")
       return []
     }
-    guard let bases = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
-      notes.append(StateNote(kind: .unreadable, file: name, text: "the directory cannot be read"))
+    guard let listing = DirectoryNames(path: directory) else {
+      notes.append(StateNote(kind: .missing, file: name, text: "the directory cannot be read"))
       return nil
     }
+    for base in listing.undecodable.sorted() where !base.hasPrefix(".") {
+      notes.append(
+        StateNote(
+          kind: .missing, file: name.isEmpty ? base : "\(name)/\(base)",
+          text: "its name is not UTF-8, and it was left out with all that it holds; rename it"))
+    }
     var result: [Entry] = []
-    for base in bases.sorted(by: naturallyPrecedes) where !base.hasPrefix(".") {
+    for base in listing.names.sorted(by: naturallyPrecedes) where !base.hasPrefix(".") {
       let path = directory.hasSuffix("/") ? directory + base : "\(directory)/\(base)"
       let entryName = name.isEmpty ? base : "\(name)/\(base)"
       let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path

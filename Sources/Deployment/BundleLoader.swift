@@ -120,6 +120,9 @@ private func assemble(
     let isHost = !item.captures.isEmpty || item.before != nil || item.after != nil || !item.devices.isEmpty
     if isHost { evidence.append(item) }
   }
+  let copies = HostCopies.leaveOut(of: &evidence)
+  notes += copies
+  owners += Array(repeating: nil, count: copies.count)
   if neutron.malformed > 0 {
     notes.append(
       StateNote(kind: .unreadable, file: "", text: "\(neutron.malformed) entries of Neutron's answers cannot be read"))

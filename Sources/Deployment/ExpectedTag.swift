@@ -4,4 +4,17 @@ extension Port {
     if let network, let vlan = deployment.hosts[host].localVLANs[network] { return vlan }
     return recordedTag
   }
+
+  /// The first tag that was installed and is not the one that the port should have had at that time; nil where all
+  /// is well, or nothing is known. A port still on the dead VLAN before, and rightly bound after, was being plugged.
+  public func wrongTag(in deployment: Deployment) -> (installed: UInt16, expected: UInt16)? {
+    let expected = expectedTag(in: deployment)
+    let later = recordedTagAfter ?? expected
+    if let tag = installedTagAfter, let later, tag != later { return (tag, later) }
+    guard let tag = installedTag, let expected, tag != expected else { return nil }
+    return tag == 4095 && installedTagAfter != nil ? nil : (tag, expected)
+  }
+
+  /// Whether the port was left on the VLAN that the agent gives to ports that it could not bind.
+  public var isDead: Bool { active && (installedTagAfter ?? installedTag) == 4095 }
 }

@@ -4,6 +4,11 @@ enum FileKind: Equatable {
   case vsctlShow
   /// Told apart by structure: OVSDB lists, `ip -j`, collected.json, Neutron's answers.
   case json
+  /// `ovs-vsctl list TABLE` as it prints for people, and `--format=csv`.
+  case ovsdbText
+  case ovsdbCSV
+  /// `ip addr`, `ip -d link`.
+  case ipText
   case flows(bridge: String?, version: Int)
   case portList(bridge: String?)
   case forwarding(bridge: String?)
@@ -52,7 +57,10 @@ enum FileRecognition {
     if start.contains("_FLOW reply") || lines.contains(where: { $0.contains(" actions=") }) {
       return .flows(bridge: nil, version: 0)
     }
+    if OVSDBText.isCSV(first) { return .ovsdbCSV }
+    if OVSDBText.isList(lines.map { $0 }) { return .ovsdbText }
     if lines.contains(where: { $0.trimmingPrefix(while: \.isWhitespace).hasPrefix("Bridge ") }) { return .vsctlShow }
+    if IPText.isDevice(first) { return .ipText }
     return .unknown
   }
 

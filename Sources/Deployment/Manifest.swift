@@ -32,6 +32,9 @@ struct Manifest {
     var qvo: String?
     var uuid: String?
     var subports: [(vlan: UInt16, network: String)] = []
+    /// Neutron's `device_owner`, and `port_security_enabled`.
+    var owner: String?
+    var security: Bool?
     var line = 0
   }
 

@@ -116,7 +116,7 @@ private struct ManifestReader: YAMLReader {
   private mutating func port(_ name: String, _ node: Node) -> Manifest.PortEntry {
     var entry = Manifest.PortEntry(name: name)
     entry.line = node.mark?.line ?? 0
-    let known = ["network", "mac", "ip", "allowed", "tap", "qvo", "subports", "uuid"]
+    let known = ["network", "mac", "ip", "allowed", "tap", "qvo", "subports", "uuid", "owner", "security"]
     for (key, value) in fields(node, of: "port \(name)", known: known) {
       switch key.text {
       case "network":
@@ -128,6 +128,8 @@ private struct ManifestReader: YAMLReader {
       case "tap": entry.tap = string(value, key.text)
       case "qvo": entry.qvo = string(value, key.text)
       case "uuid": entry.uuid = string(value, key.text)?.lowercased()
+      case "owner": entry.owner = string(value, key.text)
+      case "security": entry.security = boolean(value, key.text)
       default: for item in items(value) { subport(item, &entry) }
       }
     }

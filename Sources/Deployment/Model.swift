@@ -15,10 +15,22 @@ public struct Deployment: Sendable {
   public var complete = false
   /// Copies of inputs that could be read only once; captures lie in them.
   public var spooled: [SpooledFile] = []
+  /// Records of agents that have a network on another segment than the deployment does.
+  public var segmentConflicts: [SegmentConflict] = []
   /// Unreadable lines, contradictions between sources, and files that were passed over.
   public var notes: [StateNote] = []
 
   public init() {}
+}
+
+/// A host's agent has a network under a type or segment that is not the one that intent, or the other hosts, say.
+public struct SegmentConflict: Hashable, Sendable {
+  public var host: Int
+  public var network: Int
+  public var kind: Network.Kind
+  public var segmentationID: UInt32?
+  /// The port of br-int with the record.
+  public var port: String
 }
 
 /// Something about the state that the user should know.
@@ -30,6 +42,11 @@ public struct StateNote: Hashable, Sendable {
     case contradiction
     /// A file that is neither capture nor known state.
     case ignored
+    /// Something that was given and could not be used at all: what it would have shown is not known, so that no
+    /// verdict can be a pass.
+    case missing
+    /// Sources contradict each other in a way that leaves open what is true: no verdict can be a pass.
+    case disputed
   }
   public var kind: Kind
   /// Path below the bundle, and line where it has one (from 1; 0 for the file as a whole).
@@ -123,6 +140,8 @@ public struct HostInterface: Sendable {
 public struct HostState: Sendable {
   public var bridges: [Bridge] = []
   public var ovsVersion: String?
+  /// How many VLAN tags the switch reads (`other_config:vlan-limit`); nil where unset.
+  public var vlanLimit: Int?
   /// File name → epoch seconds, from `collected.json`.
   public var taken: [String: Double] = [:]
 
@@ -168,6 +187,8 @@ public struct BridgePort: Sendable {
   /// Access VLAN (`Port.tag`); nil where unset.
   public var tag: UInt16?
   public var trunks: [UInt16] = []
+  /// Customer VLANs that a dot1q-tunnel port takes (`Port.cvlans`); empty: all.
+  public var customerVLANs: [UInt16] = []
   /// `Port.vlan_mode`; nil where unset or not known.
   public var vlanMode: String?
   /// Names of the interfaces of a bond, or of the one interface that is not named as the port is; else empty.
@@ -217,8 +238,9 @@ public struct Port: Sendable {
   /// Installed access VLAN (`tag` of that port) before and after; nil where unset or unknown.
   public var installedTag: UInt16?
   public var installedTagAfter: UInt16?
-  /// The agent's own record (`other_config:tag`).
+  /// The agent's own record (`other_config:tag`), before and after: an agent that starts again may choose another.
   public var recordedTag: UInt16?
+  public var recordedTagAfter: UInt16?
   public var vlanMode: String?
   /// Trunk subports: VLAN on the guest's side → network.
   public var subports: [Subport] = []

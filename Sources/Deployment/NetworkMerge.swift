@@ -151,6 +151,10 @@ extension Assembly {
     // Once for each host: all its ports on the network have the same record.
     let recorded = words(record.kind, record.segmentationID)
     guard differences.insert("\(record.host) \(index) \(recorded)").inserted else { return }
+    deployment.segmentConflicts.append(
+      SegmentConflict(
+        host: record.host, network: index, kind: record.kind, segmentationID: record.segmentationID,
+        port: record.port.name))
     contradiction(
       "\(deployment.hosts[record.host].name): the record of \(record.port.name) has network \(network.name) as "
         + "\(recorded); it is \(words(network.kind, network.segmentationID)) \(source)",

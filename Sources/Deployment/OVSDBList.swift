@@ -29,6 +29,12 @@ struct OVSDBTable {
     name = OVSDBTable.name(columns: Set(columns), caption: value["caption"]?.string, fileName: fileName)
   }
 
+  /// A table that was printed as text.
+  init(_ text: OVSDBText.Table, fileName: String) {
+    rows = text.rows.map { OVSDBRow(cells: Dictionary(zip(text.columns, $0)) { first, _ in first }) }
+    name = OVSDBTable.name(columns: Set(text.columns), caption: text.caption, fileName: fileName)
+  }
+
   private static func name(columns: Set<String>, caption: String?, fileName: String) -> Name? {
     if let word = caption?.split(separator: " ").first, let name = Name(rawValue: String(word)) { return name }
     let lower = fileName.lowercased()

@@ -33,6 +33,7 @@ struct OVSStateBuilder {
     var state = HostState()
     state.ovsVersion = files.ovsVersion
     state.taken = files.taken
+    state.vlanLimit = files.tables[.openVSwitch]?.rows.first?.map("other_config")["vlan-limit"].flatMap { Int($0) }
     var bridges = files.tables[.bridge].map { bridgesFromOVSDB($0.rows) } ?? []
     bridges += bridgesFromShow(except: Set(bridges.map(\.name)))
     for name in files.bridgeNames where !bridges.contains(where: { $0.name == name }) {
@@ -146,6 +147,7 @@ struct OVSStateBuilder {
     var port = BridgePort(name: row.string("name") ?? "")
     port.tag = row.unsigned("tag").flatMap { UInt16(exactly: $0) }.flatMap { $0 < 4096 ? $0 : nil }
     port.trunks = row.vlans("trunks")
+    port.customerVLANs = row.vlans("cvlans")
     port.vlanMode = row.string("vlan_mode").flatMap { $0.isEmpty ? nil : $0 }
     port.otherConfig = row.map("other_config")
     let rows = row.uuids("interfaces").compactMap { interfaces[$0] }

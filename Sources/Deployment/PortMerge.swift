@@ -53,7 +53,10 @@ extension Assembly {
       if let other = port.bridgePort, other != name, !other.hasPrefix("tpi-") { port.tap = port.tap ?? other }
       port.bridgePort = name
       if serves, !isAfter || port.installedTag == nil { port.installedTag = record.port.tag }
-      if isAfter { port.installedTagAfter = record.port.tag }
+      if isAfter {
+        port.installedTagAfter = record.port.tag
+        port.recordedTagAfter = record.tag
+      }
       port.vlanMode = port.vlanMode ?? record.port.vlanMode
       port.recordedTag = port.recordedTag ?? record.tag
       if serves { port.active = record.isActive }
@@ -245,6 +248,8 @@ extension Assembly {
     for text in entry.allowedAddresses where !port.allowedAddresses.contains(text) {
       port.allowedAddresses.append(text)
     }
+    port.deviceOwner = entry.owner ?? port.deviceOwner
+    port.portSecurity = entry.security ?? port.portSecurity
     port.tap = entry.tap ?? port.tap
     port.qvo = entry.qvo ?? port.qvo
     if port.bridgePort == nil { port.bridgePort = bridgePort(of: port) }

@@ -35,6 +35,8 @@ struct StateFiles {
       switch file.kind {
       case .vsctlShow: readShow(bytes, file)
       case .json: readJSON(bytes, file, &neutron)
+      case .ovsdbText, .ovsdbCSV: readTables(String(decoding: bytes, as: UTF8.self), file)
+      case .ipText: readDevices(String(decoding: bytes, as: UTF8.self), file)
       case .flows(let bridge?, _), .portList(let bridge?), .forwarding(let bridge?): readDump(bytes, file, bridge)
       case .flows, .portList, .forwarding: unnamed.append((file, bytes))
       default: break
@@ -66,19 +68,19 @@ struct StateFiles {
 
   static func bytes(of file: FoundFile, notes: inout [StateNote]) -> [UInt8]? {
     guard let handle = FileHandle(forReadingAtPath: file.path) else {
-      notes.append(StateNote(kind: .unreadable, file: file.name, text: "cannot be opened"))
+      notes.append(StateNote(kind: .missing, file: file.name, text: "cannot be opened"))
       return nil
     }
     defer { try? handle.close() }
     guard let end = try? handle.seekToEnd(), end <= UInt64(sizeLimit), (try? handle.seek(toOffset: 0)) != nil else {
       notes.append(
-        StateNote(kind: .unreadable, file: file.name, text: "larger than 256 MiB, which no dump of state is"))
+        StateNote(kind: .missing, file: file.name, text: "larger than 256 MiB, which no dump of state is"))
       return nil
     }
     guard let data = try? handle.read(upToCount: sizeLimit) else {
       // Nothing left to read is nil, too.
       if end == 0 { return [] }
-      notes.append(StateNote(kind: .unreadable, file: file.name, text: "cannot be read"))
+      notes.append(StateNote(kind: .missing, file: file.name, text: "cannot be read"))
       return nil
     }
     return Array(data)
@@ -134,6 +136,22 @@ struct StateFiles {
     tables[name] = table
     tableFiles[name] = file.name
     if name == .openVSwitch, let version = table.rows.first?.string("ovs_version") { ovsVersion = version }
+  }
+
+  private mutating func readTables(_ text: String, _ file: FoundFile) {
+    let found = file.kind == .ovsdbCSV ? [OVSDBText.readCSV(text)] : OVSDBText.readList(text)
+    for table in found {
+      note(unreadable: table.unreadable.map { ($0.line, $0.reason) }, file)
+      let read = OVSDBTable(table, fileName: file.base)
+      // A dump of the whole database holds many tables that no one asked for.
+      if read.name != nil || table.caption == nil { readTable(read, file) }
+    }
+  }
+
+  private mutating func readDevices(_ text: String, _ file: FoundFile) {
+    let (found, faults) = IPText.read(text)
+    note(unreadable: faults.map { ($0.line, $0.reason) }, file)
+    IPDevices.merge(found, into: &devices)
   }
 
   private mutating func readTimes(_ times: [String: JSONValue], _ value: JSONValue, _ file: FoundFile) {

@@ -7,6 +7,20 @@ extension Deployment {
     guard hosts.indices.contains(host), let state = hosts[host].state else { return [] }
     return state.bridges.flatMap { bridge in bridge.ports.compactMap { Tunnel($0, bridge: bridge.name) } }
   }
+
+  /// Where a host's tunnels led at any time that its state tells of: agents make and remove tunnels as they go.
+  public func tunnelRemotes(of host: Int) -> Set<IPAddress> {
+    guard hosts.indices.contains(host) else { return [] }
+    let bridges = [hosts[host].before, hosts[host].after].compactMap { $0 }.flatMap(\.bridges)
+    return Set(bridges.flatMap { bridge in bridge.ports.compactMap { Tunnel($0, bridge: bridge.name)?.remote } })
+  }
+
+  /// Whether anything tells where a host's tunnels lead.
+  public func hasTunnelList(_ host: Int) -> Bool {
+    guard hosts.indices.contains(host) else { return false }
+    return [hosts[host].before, hosts[host].after].compactMap { $0 }.flatMap(\.bridges)
+      .contains { bridge in bridge.ports.contains { Tunnel($0, bridge: bridge.name) != nil } }
+  }
 }
 
 extension Tunnel {

@@ -326,8 +326,8 @@ struct Survey {
       }
     }
     for host in result.deployment.hosts.indices {
-      for tunnel in result.deployment.tunnels(of: host) {
-        if let remote = tunnel.remote { _ = result.plan.vteps.insert(remote, host: nil) }
+      for remote in result.deployment.tunnelRemotes(of: host).sorted() {
+        _ = result.plan.vteps.insert(remote, host: nil)
       }
     }
     // Hosts of which nothing is known: the address that every tunnel frame there has at one end.
@@ -357,11 +357,12 @@ struct Survey {
         ambiguous[host] = nil
       }
     }
-    if !unnamed.isEmpty {
-      // Without a list of tunnels every address that sends tunnel frames is taken for a VTEP.
-      for sources in tunnelEnds {
-        for address in sources.keys.sorted() { _ = result.plan.vteps.insert(address, host: nil) }
-      }
+    // Without a list of tunnels every address that sends tunnel frames is taken for a VTEP: an intent that does not
+    // claim to be complete need not name those of other hosts.
+    for (index, sources) in tunnelEnds.enumerated() {
+      let isListed = result.deployment.complete || result.deployment.hasTunnelList(result.plan.points[index].host)
+      guard !unnamed.isEmpty || !isListed else { continue }
+      for address in sources.keys.sorted() { _ = result.plan.vteps.insert(address, host: nil) }
     }
     refreshHostVTEPs()
   }

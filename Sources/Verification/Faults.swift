@@ -132,6 +132,9 @@ struct FaultRecord: Sendable {
   /// Number of the last trajectory counted.
   var lastTrajectory = UInt64.max
 
+  /// From the first to the last of its frames, in the reference clock.
+  var stretch: ClosedRange<Int64>? { first <= last ? first...last : nil }
+
   /// Adds another record's frames.
   mutating func merge(_ other: FaultRecord) {
     guard other.count > 0 else { return }

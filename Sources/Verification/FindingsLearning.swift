@@ -26,7 +26,7 @@ extension FindingBuilder {
       network: key.network, message: message)
     draft.finding.expected = [("copies", .number(Int64(clamping: record.count)))]
     draft.finding.observed = [("superfluousCopies", .number(Int64(clamping: record.copies)))]
-    if learns == false, let flow = installed.inbound(host: Int(key.host), vni: vni)?.deliverer {
+    if learns == false, let flow = installed.inbound(host: Int(key.host), vni: vni, during: record.stretch)?.deliverer {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
     }
@@ -52,7 +52,7 @@ extension FindingBuilder {
   /// A class of floods that lacks a copy for a host: an error where it is many, or where the flows say so.
   mutating func addMissingFloodCopy(_ key: StretchKey, _ record: FaultRecord) {
     let vlan = localVLAN(key.host, key.network)
-    let flood = vlan.flatMap { installed.flood(host: Int(key.host), vlan: $0) }
+    let flood = vlan.flatMap { installed.flood(host: Int(key.host), vlan: $0, during: record.stretch) }
     let addresses = deployment.hosts[Int(key.peer)].vteps
     let isExplained = flood.map { flood in !addresses.contains { flood.remotes.contains($0) } } ?? false
     guard isExplained || record.count >= 3 else { return }

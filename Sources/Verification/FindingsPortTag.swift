@@ -7,8 +7,7 @@ import Wire
 extension FindingBuilder {
   mutating func addTagMismatches() {
     for (index, port) in deployment.ports.enumerated() where topology.hasWrongTag[index] {
-      guard let expected = port.expectedTag(in: deployment) else { continue }
-      let wrong = [port.installedTag, port.installedTagAfter].compactMap { $0 }.first { $0 != expected } ?? 0
+      guard let (wrong, expected) = port.wrongTag(in: deployment) else { continue }
       let host = Int32(port.host)
       let network = Int32(port.network ?? -1)
       let owner = deployment.hosts[port.host].localVLANs.first { $0.value == wrong }?.key

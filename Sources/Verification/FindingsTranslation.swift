@@ -25,7 +25,8 @@ extension FindingBuilder {
     if let tag {
       let destination: MACAddress? =
         record.groupDestinations > 0 ? .broadcast : record.destinations.keys.sorted().first
-      if let flow = installed.flow(host: Int(key.host), vlan: tag, destination: destination, vni: key.observed) {
+      if let flow = installed.flow(
+        host: Int(key.host), vlan: tag, destination: destination, vni: key.observed, during: record.stretch) {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
         draft.finding.certainty = .proven
@@ -74,7 +75,7 @@ extension FindingBuilder {
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     if let expected { draft.finding.expected = [("localVLAN", .number(Int64(expected)))] }
     if let observed { draft.finding.observed = [("localVLAN", .number(Int64(observed)))] }
-    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni) {
+    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni, during: record.stretch) {
       if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
@@ -96,7 +97,9 @@ extension FindingBuilder {
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     draft.finding.expected = [("innerVLAN", .text("none"))]
     draft.finding.observed = [("innerVLAN", .number(Int64(key.observed)))]
-    if let flow = installed.unstripping(host: Int(key.host), vlan: UInt16(truncatingIfNeeded: key.observed)) {
+    if let flow = installed.unstripping(
+      host: Int(key.host), vlan: UInt16(truncatingIfNeeded: key.observed), during: record.stretch)
+    {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
       draft.finding.certainty = .proven
@@ -128,7 +131,7 @@ extension FindingBuilder {
       draft.finding.expected = [("localVLAN", .number(Int64(vlan)))]
     }
     draft.finding.observed = [("localVLAN", .text("none"))]
-    let drop = installed.inbound(host: Int(key.host), vni: key.observed)?.flow
+    let drop = installed.inbound(host: Int(key.host), vni: key.observed, during: record.stretch)?.flow
     var cause = Cause(
       kind: .missingFlow, host: hostName(key.host), bridge: drop?.bridge ?? tunnelBridge(key.host), table: drop?.table,
       text: "missing: tun_id=0x\(String(key.observed, radix: 16))"

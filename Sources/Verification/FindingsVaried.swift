@@ -218,7 +218,7 @@ extension FindingBuilder {
       guard let vlan = localVLAN(key.host, key.network), vtep < topology.plan.vteps.addresses.count,
         let flow = installed.flow(
           host: Int(key.host), vlan: vlan, destination: MACAddress(rawValue: item.key.detail),
-          to: topology.plan.vteps.addresses[vtep])
+          to: topology.plan.vteps.addresses[vtep], during: item.record.stretch)
       else { continue }
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))

@@ -1,4 +1,5 @@
 import Correlation
+import Datapath
 import Deployment
 import Observations
 import Wire
@@ -12,6 +13,8 @@ public struct InstalledCheck {
   /// Findings with what they contradict, in the order in which they were met.
   private(set) var contradictions: [Contradiction] = []
   private var findings: [Finding] = []
+  /// VNIs that the tunnel ports of the host at hand treat differently.
+  private var split: Set<UInt32> = []
 
   /// What of a host's translation of a network is installed wrongly.
   struct Contradiction: Sendable {
@@ -54,12 +57,13 @@ public struct InstalledCheck {
   /// The report: findings without frames, and what could not be checked.
   public func report(failOn: Severity) -> Report {
     var check = self
+    check.checkSegments()
     for host in deployment.hosts.indices { check.check(host) }
     check.checkTunnelPorts()
     var report = Report()
     report.isStatic = true
     report.hosts = deployment.hosts.map(\.name)
-    report.notes = deployment.notes.map { $0.file.isEmpty ? $0.text : "\($0.file): \($0.text)" }
+    report.take(deployment.notes)
     report.findings = check.findings.sorted { ($1.severity, $0.host ?? "") < ($0.severity, $1.host ?? "") }
     for index in report.findings.indices { report.findings[index].id = "f\(index + 1)" }
     for (number, network) in deployment.networks.enumerated() where network.isOverlay {
@@ -88,6 +92,7 @@ public struct InstalledCheck {
     if !deployment.networks.contains(where: \.isOverlay) {
       report.reasons.append("no source names a network: there is nothing to hold the flows against")
     }
+    for error in report.inputErrors { report.reasons.append("evidence is missing: \(error)") }
     if !report.reasons.isEmpty { report.verdict = .inconclusive }
   }
 
@@ -101,6 +106,7 @@ public struct InstalledCheck {
 
   private mutating func checkFlows(_ host: Int) {
     checkSharedVLANs(host)
+    checkSplitVNIs(host)
     for network in topology.portsOn[host].keys.sorted() {
       let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active }
       guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) else { continue }
@@ -150,26 +156,82 @@ public struct InstalledCheck {
   }
 
   private mutating func checkTags(_ host: Int) {
-    for (index, port) in deployment.ports.enumerated() where port.host == host {
-      guard topology.hasWrongTag[index], let expected = port.expectedTag(in: deployment) else { continue }
-      let wrong = [port.installedTag, port.installedTagAfter].compactMap { $0 }.first { $0 != expected } ?? 0
+    for port in deployment.ports where port.host == host {
+      let mismatch = port.wrongTag(in: deployment)
+      let isDead = port.isDead
+      // One that is not in use may lie on the dead VLAN.
+      guard isDead || mismatch.map({ $0.installed != 4095 }) ?? false else { continue }
+      let wrong = mismatch?.installed ?? 4095
+      let expected = mismatch?.expected
       let name = port.bridgePort ?? port.name
-      let isDead = wrong == 4095
-      if isDead, !port.active { continue }
       var finding = Finding(
         rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
         message: "port \(name) on \(deployment.hosts[host].name) has tag \(wrong)"
-          + "\(isDead ? ", the dead VLAN" : ""); its network is VLAN \(expected) there")
+          + (isDead ? ", the dead VLAN: its agent did not bind it" : "")
+          + (expected.map { "; its network is VLAN \($0) there" } ?? ""))
       finding.host = deployment.hosts[host].name
       finding.network = port.network.map { deployment.networks[$0].name }
       finding.port = port.name
-      finding.expected = [("tag", .number(Int64(expected)))]
+      if let expected { finding.expected = [("tag", .number(Int64(expected)))] }
       finding.observed = [("tag", .number(Int64(wrong)))]
       finding.cause = Cause(
         kind: .portTag, host: finding.host, bridge: deployment.bridge(ofPort: name, on: host),
-        text: "Port \(name): tag \(wrong), agent's record \(expected)")
+        text: "Port \(name): tag \(wrong), agent's record \(expected.map { "\($0)" } ?? "none")")
       finding.next = ["on \(deployment.hosts[host].name): ovs-vsctl get port \(name) tag other_config"]
       findings.append(finding)
+    }
+  }
+
+  /// Records of agents that disagree with the intent, or with each other: frames of the network go in two lanes.
+  private mutating func checkSegments() {
+    for conflict in deployment.segmentConflicts {
+      let network = deployment.networks[conflict.network]
+      let (host, name) = (deployment.hosts[conflict.host].name, network.name)
+      let active = deployment.ports.contains { port in
+        port.host == conflict.host && port.network == conflict.network && port.active
+      }
+      func words(_ kind: Network.Kind, _ id: UInt32?) -> String { kind.rawValue + (id.map { " \($0)" } ?? "") }
+      let other = network.source == .manifest || network.source == .neutron ? "the intent says" : "other hosts have"
+      var finding = Finding(
+        rule: "mapping-conflict", severity: active && network.isOverlay ? .error : .info,
+        message: "\(host) has \(name) as \(words(conflict.kind, conflict.segmentationID)); \(other) "
+          + words(network.kind, network.segmentationID))
+      finding.host = host
+      finding.network = name
+      finding.cause = Cause(
+        kind: .portTag, host: host, bridge: deployment.bridge(ofPort: conflict.port, on: conflict.host),
+        text: "Port \(conflict.port): the agent's record has \(words(conflict.kind, conflict.segmentationID))")
+      finding.next = ["on \(host): ovs-vsctl get port \(conflict.port) other_config"]
+      findings.append(finding)
+    }
+  }
+
+  /// One VNI that the tunnel ports of one dump put on several VLANs.
+  private mutating func checkSplitVNIs(_ host: Int) {
+    struct Lane: Hashable {
+      var kind: String
+      var vni: UInt32
+      var isAfter: Bool
+    }
+    split = []
+    var vlans: [Lane: Set<UInt16>] = [:]
+    for entry in installed.inbound[host] {
+      guard let vlan = entry.vlan else { continue }
+      vlans[Lane(kind: entry.kind.rawValue, vni: entry.vni, isAfter: entry.isAfter), default: []].insert(vlan)
+    }
+    for (lane, found) in vlans.sorted(by: { ($0.key.vni, $0.key.kind) < ($1.key.vni, $1.key.kind) })
+    where found.count > 1 {
+      split.insert(lane.vni)
+      let network = topology.networkOfVNI[lane.vni].flatMap { $0 >= 0 ? Int($0) : nil }
+      let isUsed = network.map { topology.portsOn[host][$0] != nil } ?? false
+      let own = network.flatMap { deployment.hosts[host].localVLANs[$0] }
+      let wrong = installed.inbound[host].first { entry in
+        entry.vni == lane.vni && entry.kind.rawValue == lane.kind && entry.vlan != nil && entry.vlan != own
+      }
+      add(
+        "mapping-conflict", isUsed ? .error : .info, host, network,
+        "\(deployment.hosts[host].name) puts \(lanes(lane.vni)) on several VLANs, by tunnel: "
+          + found.sorted().map { "\($0)" }.joined(separator: ", "), flow: wrong?.flow)
     }
   }
 
@@ -210,7 +272,7 @@ public struct InstalledCheck {
         flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")", .inbound)
       return
     }
-    if let vlan, mapped != vlan {
+    if let vlan, mapped != vlan, !split.contains(vni) {
       add(
         "mapping-conflict", .error, host, network,
         "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow,
@@ -259,10 +321,14 @@ public struct InstalledCheck {
         "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow,
         .outboundTag)
     }
+    if hasOpenTunnel(host) { return }
     let reached = Set(floods.flatMap(\.remotes))
+    let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
-      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }) else { continue }
+      // Where there is no tunnel either, that is what is missing.
+      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }), vteps.contains(where: remotes.contains)
+      else { continue }
       add(
         "missing-flood-peer", .error, host, network,
         "\(name) floods \(networkName) without a copy for \(deployment.hosts[peer].name), which has ports of it",
@@ -270,8 +336,12 @@ public struct InstalledCheck {
     }
   }
 
+  /// Whether a port serves every peer, as the flow says (`remote_ip=flow`).
+  private func hasOpenTunnel(_ host: Int) -> Bool { deployment.tunnels(of: host).contains { $0.remote == nil } }
+
   private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
-    let remotes = Set(deployment.tunnels(of: host).compactMap(\.remote))
+    if hasOpenTunnel(host) { return }
+    let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
       guard !vteps.isEmpty, !vteps.contains(where: { remotes.contains($0) }) else { continue }

@@ -1,5 +1,6 @@
 import Datapath
 import Deployment
+import Observations
 import OpenFlow
 import Wire
 
@@ -12,6 +13,14 @@ struct FlowEvidence: Hashable, Sendable {
   var text: String
   var file: String?
   var line: Int?
+  /// When it was there, in the reference clock; nil where no dump tells.
+  var span: InstalledTimeline.Span?
+
+  /// Whether it may have been there while frames passed.
+  func mayHaveActed(during stretch: ClosedRange<Int64>?) -> Bool {
+    guard let stretch, let span else { return true }
+    return span.mayOverlap(stretch)
+  }
 }
 
 /// What the hosts' installed flows do between local VLANs and tunnels.
@@ -31,6 +40,7 @@ struct InstalledView: Sendable {
   }
   /// From the tunnels' side.
   struct Inbound: Sendable {
+    var kind: TunnelSettings.Kind
     var vni: UInt32
     /// nil: dropped.
     var vlan: UInt16?
@@ -38,6 +48,8 @@ struct InstalledView: Sendable {
     var flow: FlowEvidence?
     /// The flow that hands the frame on to br-int.
     var deliverer: FlowEvidence?
+    /// Of the later dump.
+    var isAfter = false
   }
 
   /// By host; empty where there is no dump.
@@ -54,7 +66,15 @@ struct InstalledView: Sendable {
   private(set) var hasFlows: [Bool]
   private var filters: [Bool?]
 
-  init(_ deployment: Deployment) {
+  /// By host: when its flows were put in anew.
+  var reinstalls: [Reinstalls]
+  private(set) var timelines: [InstalledTimeline] = []
+  let clocks: [ClockCorrection]
+
+  /// - Parameter clocks: by host; without them the hosts' own times are taken for the reference's.
+  init(_ deployment: Deployment, clocks: [ClockCorrection] = []) {
+    self.clocks = clocks
+    reinstalls = deployment.hosts.map { _ in Reinstalls() }
     outbound = deployment.hosts.map { _ in [] }
     inbound = deployment.hosts.map { _ in [] }
     undecided = deployment.hosts.map { _ in [] }
@@ -64,13 +84,14 @@ struct InstalledView: Sendable {
     hasFlows = deployment.hosts.map { _ in false }
     filters = deployment.hosts.map { _ in nil }
     for (index, host) in deployment.hosts.enumerated() {
-      for state in [host.before, host.after] {
-        if let state { add(state, index) }
-      }
+      timelines.append(InstalledTimeline(before: host.before, after: host.after))
+      if let state = host.before { add(state, index, isAfter: false) }
+      if let state = host.after { add(state, index, isAfter: true) }
+      noteReinstalls(index, isSingle: host.before == nil || host.after == nil)
     }
   }
 
-  private mutating func add(_ state: HostState, _ host: Int) {
+  private mutating func add(_ state: HostState, _ host: Int, isAfter: Bool) {
     let taken = state.bridges.compactMap(\.flowsTaken).max() ?? 0
     let time = Int64(exactly: (taken * 1e9).rounded()) ?? 0
     let datapath = HostDatapath(state)
@@ -81,7 +102,7 @@ struct InstalledView: Sendable {
       return FlowEvidence(
         host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text,
         file: flow.isLearned ? nil : state.bridges.first { $0.name == flow.bridge }?.flowsFile,
-        line: flow.line > 0 ? flow.line : nil)
+        line: flow.line > 0 ? flow.line : nil, span: span(of: flow, in: state, host))
     }
     func entry(
       _ vlan: UInt16, _ destination: MACAddress?, isGroup: Bool, _ copies: [Delivery], _ drop: FlowReference?
@@ -129,9 +150,9 @@ struct InstalledView: Sendable {
       }
       inbound[host].append(
         Inbound(
-          vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
+          kind: entry.kind, vni: UInt32(truncatingIfNeeded: entry.tunnelID), vlan: entry.isDropped ? nil : entry.vlan,
           flow: evidence(entry.isDropped ? entry.drop : entry.flow),
-          deliverer: evidence(entry.crossings.first?.outputFlow)))
+          deliverer: evidence(entry.crossings.first?.outputFlow), isAfter: isAfter))
       let vni = UInt32(truncatingIfNeeded: entry.tunnelID)
       if let again = entry.reflected.first, reflections[host][vni] == nil {
         reflections[host][vni] = evidence(again.outputFlow)
@@ -191,13 +212,20 @@ struct InstalledView: Sendable {
   func mayFilter(host: Int) -> Bool? { filters[host] }
 
   /// The flow by which a host sends unicast for a MAC to a VTEP.
-  func flow(host: Int, vlan: UInt16, destination: MACAddress, to remote: IPAddress) -> FlowEvidence? {
-    outbound[host].first { $0.vlan == vlan && $0.destination == destination && $0.remotes.contains(remote) }?.flow
+  func flow(
+    host: Int, vlan: UInt16, destination: MACAddress, to remote: IPAddress, during: ClosedRange<Int64>? = nil
+  ) -> FlowEvidence? {
+    outbound[host].first {
+      $0.vlan == vlan && $0.destination == destination && $0.remotes.contains(remote)
+        && $0.flow?.mayHaveActed(during: during) ?? true
+    }?.flow
   }
 
   /// The flow by which a host floods a VLAN, and where to. nil: it does not, or no dump tells.
-  func flood(host: Int, vlan: UInt16) -> Outbound? {
-    outbound[host].first { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
+  func flood(host: Int, vlan: UInt16, during: ClosedRange<Int64>? = nil) -> Outbound? {
+    outbound[host].first {
+      $0.vlan == vlan && $0.isGroup && $0.destination == nil && $0.flow?.mayHaveActed(during: during) ?? true
+    }
   }
 
   private static func isTunnel(_ port: BridgePort) -> Bool {
@@ -205,21 +233,27 @@ struct InstalledView: Sendable {
   }
 
   /// The flow by which a host sends frames of `vlan` to `destination` under `vni`.
-  func flow(host: Int, vlan: UInt16, destination: MACAddress?, vni: UInt32) -> FlowEvidence? {
-    let candidates = outbound[host].filter { $0.vlan == vlan && $0.vni == vni }
+  func flow(
+    host: Int, vlan: UInt16, destination: MACAddress?, vni: UInt32, during: ClosedRange<Int64>? = nil
+  ) -> FlowEvidence? {
+    let candidates = outbound[host].filter {
+      $0.vlan == vlan && $0.vni == vni && $0.flow?.mayHaveActed(during: during) ?? true
+    }
     if let destination, let exact = candidates.first(where: { $0.destination == destination }) { return exact.flow }
     let isGroup = destination?.isGroup ?? true
     return (candidates.first { $0.destination == nil && $0.isGroup == isGroup } ?? candidates.first)?.flow
   }
 
   /// The flow by which a host sends frames of `vlan` with their tag left on.
-  func unstripping(host: Int, vlan: UInt16) -> FlowEvidence? {
-    outbound[host].first { $0.vlan == vlan && !$0.stripsTag && $0.vni != nil }?.flow
+  func unstripping(host: Int, vlan: UInt16, during: ClosedRange<Int64>? = nil) -> FlowEvidence? {
+    outbound[host].first {
+      $0.vlan == vlan && !$0.stripsTag && $0.vni != nil && $0.flow?.mayHaveActed(during: during) ?? true
+    }?.flow
   }
 
   /// What the flows do with a VNI: the first state in which they map it, else where they drop it.
-  func inbound(host: Int, vni: UInt32) -> Inbound? {
-    let entries = inbound[host].filter { $0.vni == vni }
+  func inbound(host: Int, vni: UInt32, during: ClosedRange<Int64>? = nil) -> Inbound? {
+    let entries = inbound[host].filter { $0.vni == vni && $0.flow?.mayHaveActed(during: during) ?? true }
     return entries.first { $0.vlan != nil } ?? entries.first
   }
 

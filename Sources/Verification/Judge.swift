@@ -52,6 +52,8 @@ struct Judge: Sendable {
   var lawfulStations: [UInt64: Set<MACAddress>] = [:]
   let tunnelPorts: TunnelPortPlan
   let facts: InstalledFacts
+  /// By host: when flows were put in anew.
+  let reinstalls: [Reinstalls]
   /// Fault and host → how many kinds of it there are.
   private(set) var variants: [UInt64: Variants] = [:]
   var ledger = LearningLedger()
@@ -65,7 +67,7 @@ struct Judge: Sendable {
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, facts: InstalledFacts) {
+  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, facts: InstalledFacts, reinstalls: [Reinstalls]) {
     self.topology = topology
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
@@ -81,6 +83,7 @@ struct Judge: Sendable {
     passing = PassingCounts(points: topology.plan.points.count, hosts: topology.deployment.hosts.count)
     self.tunnelPorts = tunnelPorts
     self.facts = facts
+    self.reinstalls = reinstalls
   }
 
   func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }

@@ -52,7 +52,7 @@ extension Judge {
         }
       }
     }
-    if tunnel.network >= 0, facts.unmapped[cell(tunnel.host, tunnel.network)], tunnel.deliveries == 0,
+    if isUnmapped(tunnel, at: seen.time), tunnel.deliveries == 0,
       hasActivePort(tunnel.host, tunnel.network)
     {
       let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)

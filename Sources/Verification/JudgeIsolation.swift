@@ -13,7 +13,7 @@ extension Judge {
       let entry = resolver.passages[at]
       let seen = group[Int(entry.first)]
       judgeSource(at, seen, group, base)
-      guard entry.network >= 0, !isVirtualRouter(seen.source) else { continue }
+      guard entry.network >= 0, !seen.source.isVirtualRouter else { continue }
       let trajectory = base &+ UInt64(at) &+ 1
       if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
@@ -61,9 +61,6 @@ extension Judge {
       && port.allowedAddresses.isEmpty && !isRouters(mac)
   }
 
-  /// VRRP's virtual MACs (RFC 5798, 7.3) and those like them move by design.
-  private func isVirtualRouter(_ mac: MACAddress) -> Bool { mac.rawValue >> 16 == 0x0000_5e00 }
-
   /// A source MAC that its port may not use.
   private mutating func judgeSource(_ at: Int, _ seen: Observation, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
@@ -72,7 +69,7 @@ extension Judge {
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
       !port.macs.contains(seen.source), !port.allowedMACs.contains(seen.source),
-      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !isVirtualRouter(seen.source),
+      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !seen.source.isVirtualRouter, !seen.source.isDistributedRouterHost,
       entry.basis != .ownership
     else { return }
     let isPast = hasLeft(at)

@@ -80,7 +80,8 @@ extension Judge {
       // Flows that never learn need no time to.
       let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
-        first.time &- proof < Judge.learningTimeout - grace
+        first.time &- proof < Judge.learningTimeout - grace,
+        !reinstalls[Int(host)].forgot(between: proof, and: first.time)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
       for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
@@ -92,6 +93,7 @@ extension Judge {
     }
     guard location.last <= first.time, !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
       first.time &- location.last < Judge.learningTimeout - Judge.learningGrace,
+      !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
       !livesBehind(receivers[0], first.destination)
     else { return false }
     let key = FaultKey(
@@ -182,6 +184,12 @@ extension Judge {
     _ trajectory: UInt64
   ) {
     guard !first.destination.isReservedBridgeGroup else { return }
+    if !reinstalls[Int(host)].floods.isEmpty,
+      let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)],
+      reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time)
+    {
+      return
+    }
     for peer in topology.portsOn.indices where peer != Int(host) {
       guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) else { continue }
       var reached = false
@@ -220,13 +228,19 @@ extension Judge {
     return false
   }
 
+  /// Whether the host's flows drop a tunnel's VNI, as far as dumps tell of that time.
+  func isUnmapped(_ tunnel: TunnelSighting, at time: Int64) -> Bool {
+    tunnel.network >= 0 && facts.unmapped[cell(tunnel.host, tunnel.network)]
+      && !reinstalls[Int(tunnel.host)].mayHaveDiffered(at: time)
+  }
+
   private mutating func noteArrival(
     _ tunnel: TunnelSighting, _ seen: Observation, _ base: UInt64, _ group: [Observation]
   ) {
     // What the host does not take in teaches it nothing.
     let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer, seen: seen.tunnelPort)
     if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
-    if tunnel.network >= 0, facts.unmapped[cell(tunnel.host, tunnel.network)] { return }
+    if isUnmapped(tunnel, at: seen.time) { return }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
     guard let before, !topology.livesInSeveralPlaces(seen.source),

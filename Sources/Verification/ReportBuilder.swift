@@ -25,9 +25,7 @@ struct ReportBuilder {
     report.firstTime = captures.compactMap(\.counts.start).min()
     report.lastTime = captures.compactMap(\.counts.end).max()
     report.clocks = clockSummaries()
-    report.notes = deployment.notes.map { note in
-      note.file.isEmpty ? note.text : "\(note.file)\(note.line > 0 ? ":\(note.line)" : ""): \(note.text)"
-    }
+    report.take(deployment.notes)
     report.coverage = coverage()
     var builder = FindingBuilder(judge: judge, installed: run.installed, survey: run.survey, captures: captures)
     builder.build(run.contradictions)

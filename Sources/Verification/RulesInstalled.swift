@@ -96,5 +96,8 @@ let installedRules: [Rule] = [
           openstack port show PORT -c status -c admin_state_up -c binding_vif_type
       """,
     remedy: "Mend the binding (mechanism driver, bridge mappings, agent alive), then restart the agent.",
-    exceptions: "Not raised for ports that Neutron has down."),
+    exceptions: """
+      Not raised for ports that are not in use, nor for one that had its VLAN when the captures had ended: it was being
+      plugged.
+      """),
 ]

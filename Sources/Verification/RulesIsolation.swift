@@ -51,7 +51,8 @@ let isolationRules: [Rule] = [
       the tunnel network and filter UDP 4789 by source.
       """,
     exceptions: """
-      An error where the intent is complete (complete: true). Not raised for other overlays on the underlay, which do
+      An error where the intent is complete (complete: true). Not raised at a host whose tunnel list is not known, unless
+      the intent is complete: which peers it has nothing tells. Not raised for other overlays on the underlay, which do
       not speak to a VTEP of the deployment.
       """),
   Rule(

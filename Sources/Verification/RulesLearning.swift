@@ -47,7 +47,10 @@ let learningRules: [Rule] = [
       Delete the entry (ovs-ofctl del-flows br-tun "table=20,dl_dst=MAC"); if it is an l2population entry (priority 2),
       restart the agent so that it fetches the list anew. Upgrade Open vSwitch if it is one of those versions.
       """,
-    exceptions: "Not raised for MACs with several live locations (HA, DVR), nor within the grace after the move."),
+    exceptions: """
+      Not raised for MACs with several live locations (HA, DVR), within the grace after the move, nor where the flows
+      were put in anew since the MAC was last heard (an agent that started again).
+      """),
   Rule(
     "incomplete-flood", .learning, .error,
     "Broadcast misses a VTEP that has active ports of the network.",
@@ -71,8 +74,8 @@ let learningRules: [Rule] = [
       are announced again.
       """,
     exceptions: """
-      Not raised for hosts without active ports of the network, for l2population lists that rightly leave them out, or
-      for frames that policy drops.
+      Not raised for hosts without active ports of the network, for l2population lists that rightly leave them out, for
+      frames that policy drops, or for those sent before flood flows that are whole were put in anew.
       """),
   Rule(
     "tunnel-reflection", .learning, .error,

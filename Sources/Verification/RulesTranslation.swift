@@ -172,5 +172,8 @@ let translationRules: [Rule] = [
       Restart neutron-openvswitch-agent on the host, or set the port down and up again (openstack port set --disable,
       then --enable), which wires it anew. Look for errors in the agent's log at the time the port was bound.
       """,
-    exceptions: "Not raised where the host has no port of the network: it drops such floods rightly."),
+    exceptions: """
+      Not raised where the host has no port of the network (it drops such floods rightly), nor for frames that came
+      before its flows were put in anew, where only a later dump tells of them.
+      """),
 ]

@@ -30,11 +30,12 @@ public struct VerificationRun: Sendable {
     self.survey = survey
     self.clocks = clocks
     self.demands = demands
-    installed = InstalledView(survey.deployment)
+    installed = InstalledView(survey.deployment, clocks: survey.plan.clocks)
     let topology = Topology(survey.deployment, survey.plan)
     contradictions = InstalledCheck.contradictions(survey.deployment, installed, topology)
     judge = Judge(
-      topology, tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions))
+      topology, tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
+      reinstalls: installed.reinstalls)
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read, `holes` lie

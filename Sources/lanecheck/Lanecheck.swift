@@ -15,6 +15,7 @@ struct Lanecheck: ParsableCommand {
         lanecheck path bundle/ vm1 10.0.0.12
         lanecheck check bundle/
         lanecheck trace bundle/ vm1 vm2
+        lanecheck init bundle/
         lanecheck inspect bundle/compute1/eth1.pcap
         lanecheck explain wrong-vni
 
@@ -23,7 +24,7 @@ struct Lanecheck: ParsableCommand {
     version: lanecheckVersion,
     subcommands: [
       VerifyCommand.self, PathCommand.self, CheckCommand.self, TraceCommand.self, SimulateCommand.self,
-      TestCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
+      TestCommand.self, InitCommand.self, InspectCommand.self, ExplainCommand.self, RulesCommand.self,
     ])
 }
 

@@ -65,7 +65,8 @@ final class Differential {
     add("set", "interface", "under0", "type=dummy", "options:tx_pcap=\(ovs.directory)/under0.pcap")
     for bridge in bridges {
       add("add-br", bridge.name)
-      add("set", "bridge", bridge.name, "datapath_type=dummy", "fail-mode=secure")
+      add("set", "bridge", bridge.name, "datapath_type=dummy")
+      add("set", "bridge", bridge.name, "fail-mode=\(bridge.isStandalone ? "standalone" : "secure")")
       add("set", "interface", bridge.name, "options:tx_pcap=\(ovs.directory)/\(bridge.name).pcap")
       for port in bridge.ports where port.kind != .local {
         add("add-port", bridge.name, port.name)

@@ -43,8 +43,8 @@ struct DifferentialTests {
     try compare(both, states, seed: 1, allowingUncertainty: false)
   }
 
-  @Test("flow sets of Neutron's other modes", arguments: NeutronFlows.sets)
-  func neutron(_ set: NeutronFlows) throws {
+  @Test("flow sets of Neutron's other modes", arguments: FlowSet.sets)
+  func neutron(_ set: FlowSet) throws {
     try compare(Differential(set.bridges), set.bridges, seed: 2, allowingUncertainty: set.tracksConnections)
   }
 

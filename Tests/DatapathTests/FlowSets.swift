@@ -1,21 +1,21 @@
+import Deployment
 import OpenFlow
 import Testing
 import Wire
 
 @testable import Datapath
 
-/// Flow sets as Neutron's agent installs them in its other modes (br_tun.py, br_int.py, br_dvr_process.py,
-/// linux/openvswitch_firewall), shortened to what differs from the recorded ones.
-struct NeutronFlows: Sendable, CustomTestStringConvertible {
+/// Flow sets of Neutron's agent: those that are generated for an intent, and, written out and shortened to what
+/// differs, those of modes that are not (br_dvr_process.py, linux/openvswitch_firewall).
+struct FlowSet: Sendable, CustomTestStringConvertible {
   var name: String
-  var integration: String
-  var tunnel: String
+  var bridges: [BridgeState]
   var tracksConnections = false
   var testDescription: String { name }
 
-  var bridges: [BridgeState] {
+  /// Bridges with the flows given, and ports of every VLAN mode on br-int.
+  private static func bridges(integration: String, tunnel: [String]) -> [BridgeState] {
     let integrationPorts = [
-      PortState(name: "br-int", number: nil, kind: .local),
       PortState(name: "patch-tun", number: 1, kind: .patch(peer: "patch-int")),
       PortState(name: "tapa", number: 2, vlans: VLANPolicy(tag: 1)),
       PortState(name: "tapb", number: 3, vlans: VLANPolicy(tag: 2)),
@@ -24,64 +24,19 @@ struct NeutronFlows: Sendable, CustomTestStringConvertible {
       PortState(name: "trunk1", number: 6, vlans: VLANPolicy(mode: .nativeTagged, tag: 2, trunks: [1])),
       PortState(name: "trunk2", number: 7, vlans: VLANPolicy(trunks: [0, 1, 2])),
     ]
-    let tunnelPorts = [
-      PortState(name: "br-tun", number: nil, kind: .local),
-      PortState(name: "patch-int", number: 1, kind: .patch(peer: "patch-tun")),
-      PortState(
-        name: "vxlan-a", number: 2, kind: .tunnel(.init(kind: .vxlan, remote: .fixed(IPAddress(v4: 0xc612_0102))))),
-      PortState(
-        name: "vxlan-b", number: 3, kind: .tunnel(.init(kind: .vxlan, remote: .fixed(IPAddress(v4: 0xc612_0103))))),
-      PortState(name: "gre-a", number: 4, kind: .tunnel(.init(kind: .gre, remote: .fixed(IPAddress(v4: 0xc612_0102))))),
-      PortState(
-        name: "geneve-b", number: 5, kind: .tunnel(.init(kind: .geneve, remote: .fixed(IPAddress(v4: 0xc612_0103))))),
-    ]
-    return [
-      BridgeState(name: "br-int", ports: integrationPorts, flows: FlowDump(text: integration)),
-      BridgeState(name: "br-tun", ports: tunnelPorts, flows: FlowDump(text: tunnel)),
-    ]
+    let generated = GeneratedHosts.bridges(GeneratedHosts.deployment([.vxlan, .vxlan]), .l2population)
+    var bridges = [NeutronPlan.bridge("br-int", integrationPorts, integration.split(separator: "\n").map(String.init))]
+    for bridge in generated where bridge.name == "br-tun" {
+      var copy = bridge
+      if !tunnel.isEmpty { copy.flows = NeutronPlan.dump(tunnel) }
+      bridges.append(copy)
+    }
+    return bridges
   }
 
   private static let learning =
     "learn(table=20,hard_timeout=300,priority=1,cookie=0xa1,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
     + "load:0->NXM_OF_VLAN_TCI[],load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],output:OXM_OF_IN_PORT[])"
-
-  private static let responder =
-    "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:fa:16:3e:00:00:99->eth_src,set_field:2->arp_op,"
-    + "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
-    + "set_field:fa:16:3e:00:00:99->arp_sha,set_field:10.0.0.99->arp_spa,in_port"
-
-  private static let plain = """
-    table=0,priority=0 actions=NORMAL
-    table=0,priority=65535,dl_vlan=4095 actions=drop
-    """
-
-  private static let population = """
-    table=0,priority=1,in_port=1 actions=goto_table:2
-    table=0,priority=1,in_port=2 actions=goto_table:4
-    table=0,priority=1,in_port=3 actions=goto_table:4
-    table=0,priority=1,in_port=4 actions=goto_table:3
-    table=0,priority=1,in_port=5 actions=goto_table:6
-    table=0,priority=0 actions=drop
-    table=2,priority=1,arp,dl_dst=ff:ff:ff:ff:ff:ff actions=goto_table:21
-    table=2,priority=0,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00 actions=goto_table:20
-    table=2,priority=0,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=goto_table:22
-    table=3,priority=1,tun_id=0x39 actions=push_vlan:0x8100,set_field:4097->vlan_vid,goto_table:10
-    table=3,priority=0 actions=drop
-    table=4,priority=1,tun_id=0x39 actions=push_vlan:0x8100,set_field:4097->vlan_vid,goto_table:10
-    table=4,priority=1,tun_id=0x40 actions=push_vlan:0x8100,set_field:4098->vlan_vid,goto_table:10
-    table=4,priority=0 actions=drop
-    table=6,priority=1,tun_id=0x40 actions=push_vlan:0x8100,set_field:4098->vlan_vid,goto_table:10
-    table=6,priority=0 actions=drop
-    table=10,priority=1 actions=\(learning),output:1
-    table=20,priority=2,dl_vlan=1,dl_dst=fa:16:3e:00:00:99 actions=pop_vlan,set_field:0x39->tun_id,output:2
-    table=20,priority=2,dl_vlan=2,dl_dst=fa:16:3e:00:00:98 actions=pop_vlan,set_field:0x40->tun_id,output:5
-    table=20,priority=0 actions=goto_table:22
-    table=21,priority=1,arp,dl_vlan=1,arp_tpa=10.0.0.99 actions=\(responder)
-    table=21,priority=0 actions=goto_table:22
-    table=22,priority=1,dl_vlan=1 actions=pop_vlan,set_field:0x39->tun_id,output:2,output:3,output:4
-    table=22,priority=1,dl_vlan=2 actions=pop_vlan,set_field:0x40->tun_id,output:3,output:5
-    table=22,priority=0 actions=drop
-    """
 
   /// Routed between two networks on the host itself: MACs and TTL rewritten.
   private static let routed = """
@@ -158,10 +113,34 @@ struct NeutronFlows: Sendable, CustomTestStringConvertible {
     table=94,priority=1 actions=NORMAL
     """
 
-  static let sets: [NeutronFlows] = [
-    NeutronFlows(name: "plain with trunks", integration: plain, tunnel: population),
-    NeutronFlows(name: "distributed routers", integration: routed, tunnel: routedTunnel),
-    NeutronFlows(
-      name: "openvswitch firewall", integration: firewall, tunnel: population, tracksConnections: true),
+  static let sets: [FlowSet] =
+    generated + [
+      FlowSet(name: "plain with ports of every VLAN mode", bridges: bridges(integration: plain, tunnel: [])),
+      FlowSet(
+        name: "distributed routers",
+        bridges: bridges(integration: routed, tunnel: routedTunnel.split(separator: "\n").map(String.init))),
+      FlowSet(
+        name: "openvswitch firewall", bridges: bridges(integration: firewall, tunnel: []), tracksConnections: true),
+    ]
+
+  private static let plain = """
+    table=0,priority=0 actions=NORMAL
+    table=0,priority=65535,dl_vlan=4095 actions=drop
+    """
+
+  /// Made for an intent by the same code that stands in for missing dumps.
+  private static let generated: [FlowSet] = [
+    FlowSet(name: "plain", bridges: GeneratedHosts.bridges(GeneratedHosts.deployment([.vxlan, .vxlan]), .plain)),
+    FlowSet(
+      name: "VXLAN, GRE and Geneve",
+      bridges: GeneratedHosts.bridges(GeneratedHosts.deployment([.vxlan, .gre, .geneve]), .plain)),
+    FlowSet(
+      name: "l2population with ARP responder",
+      bridges: GeneratedHosts.bridges(GeneratedHosts.deployment([.vxlan, .gre, .geneve]), .l2population)),
+    FlowSet(
+      name: "provider networks",
+      bridges: GeneratedHosts.bridges(GeneratedHosts.deployment([.vxlan, .vlan, .flat]), .plain)),
+    FlowSet(
+      name: "trunks", bridges: GeneratedHosts.bridges(GeneratedHosts.trunks([.vxlan, .vxlan]), .plain)),
   ]
 }

@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+import Verification
+
+@testable import Jobs
+
+/// Findings name flows that were there when the frames passed, and excuse what an agent that starts again does.
+@Suite("Flows in time") struct TimelineTests {
+  private func text(_ bundle: String, _ file: String) throws -> String {
+    try String(decoding: Data(contentsOf: Bundles.root.appendingPathComponent("\(bundle)/\(file)")), as: UTF8.self)
+  }
+
+  /// Lines of a dump with a word, with another duration.
+  private func begun(_ text: String, _ word: String, ago seconds: Double) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      guard line.contains(word), let start = line.range(of: "duration="), let end = line.range(of: "s, table=") else {
+        return String(line)
+      }
+      return line[..<start.upperBound] + "\(seconds)" + line[end.lowerBound...]
+    }.joined(separator: "\n")
+  }
+
+  @Test func aFlowThatCameLaterIsNotAccused() throws {
+    let bundle = "wrong-vni-out"
+    var files: [String: Data] = [:]
+    for name in ["br-tun.of13.flows", "br-tun.flows"] {
+      let before = try text(bundle, "host1/\(name)").split(separator: "\n", omittingEmptySubsequences: false)
+        .map { $0.contains("dl_vlan=1 ") ? $0.replacingOccurrences(of: "0x40", with: "0x39") : String($0) }
+        .joined(separator: "\n")
+      files["host1/\(name)"] = Data(before.utf8)
+      files["host1/after/\(name)"] = Data(begun(try text(bundle, "host1/after/\(name)"), "dl_vlan=1 ", ago: 0.01).utf8)
+    }
+    let report = try Bundles.verify(bundle, adding: files)
+    let finding = try #require(report.findings.first { $0.rule == "wrong-vni" })
+    #expect(finding.cause?.kind == .datapath)
+    // As recorded, the flow was there.
+    let plain = try verify(VerifyOptions(paths: [Bundles.path(bundle)]))
+    #expect(plain.findings.first { $0.rule == "wrong-vni" }?.cause?.kind == .flow)
+  }
+
+  @Test("what the flows put in anew forgot, or lacked for a while, is no fault")
+  func restartsAreExcuses() throws {
+    // The flood list lacks a host in what was captured; the agent then started again, and its list is whole.
+    let bundle = "flood-missing-peer"
+    var files: [String: Data] = [:]
+    for name in ["br-tun.of13.flows", "br-tun.flows"] {
+      let broken = try text(bundle, "host1/after/\(name)")
+      let whole = broken.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+        guard line.contains("table=22"), line.contains("dl_vlan=1") else { return String(line) }
+        return line + (name.contains("of13") ? ",output:\"vxlan-c0000203\"" : ",output:3")
+      }.joined(separator: "\n")
+      files["host1/\(name)"] = Data(whole.utf8)
+      files["host1/after/\(name)"] = Data(begun(whole, "table=22", ago: 0.01).utf8)
+    }
+    let report = try Bundles.verify(bundle, adding: files)
+    #expect(faults(report).map(\.rule) == [])
+    // The same list throughout: the frames that lack a copy are a fault.
+    for name in ["br-tun.of13.flows", "br-tun.flows"] {
+      files["host1/after/\(name)"] = files["host1/\(name)"].map {
+        Data(begun(String(decoding: $0, as: UTF8.self), "table=22", ago: 1000).utf8)
+      }
+    }
+    #expect(try faults(Bundles.verify(bundle, adding: files)).map(\.rule) == ["incomplete-flood"])
+  }
+}
