@@ -140,7 +140,7 @@ import Wire
   }
 
   @Test func theARPResponderAnswersAtThePortThatAsked() throws {
-    let flows = try #require(NeutronFlows.sets.first)
+    let flows = try #require(FlowSet.sets.first)
     var states = flows.bridges
     for index in states.indices { states[index].fdbIsComplete = true }
     var fabric = Fabric([("host", IPAddress(v4: 0xc612_0101), HostDatapath(bridges: states))])
@@ -176,8 +176,8 @@ import Wire
     #expect(answer.isUncertain)
   }
 
-  @Test("decided flows change no outcome", arguments: NeutronFlows.sets)
-  func decidedFlowsAgree(_ flows: NeutronFlows) throws {
+  @Test("decided flows change no outcome", arguments: FlowSet.sets)
+  func decidedFlowsAgree(_ flows: FlowSet) throws {
     var states = flows.bridges
     for index in states.indices { states[index].fdbIsComplete = true }
     let host = HostDatapath(bridges: states)
