@@ -49,7 +49,7 @@ import Wire
       ])
       let observation = Observation(
         digest: digest, time: frame.time, source: .zero, destination: .zero, outerSource: .zero, frame: number,
-        capture: frame.point, point: frame.point, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, vid: 0, target: 0,
+        capture: frame.point, point: frame.point, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0, target: 0,
         length: length + 66, tagCount: 0, direction: .unknown, basis: .none, frameClass: .tcp)
       if let at = groups.firstIndex(where: { $0.1 == frame.range && $0.2 == frame.flow && abs($0.0 - frame.time) <= gap }) {
         groups[at].3.append(observation)
@@ -91,7 +91,10 @@ import Wire
   }
 
   @Test func whereNothingWasJoinedNothingChanges() {
-    let seen = (0..<6).map { Seen(point: UInt16($0 % 2), range: Int64($0 / 2 * 100)..<Int64($0 / 2 * 100 + 100), time: Int64($0)) }
+    let seen = (0..<6).map { (number: Int) -> Seen in
+      let start = Int64(number / 2 * 100)
+      return Seen(point: UInt16(number % 2), range: start..<start + 100, time: Int64(number))
+    }
     #expect(Self.pieces(seen) == [Piece([0, 1], 100), Piece([0, 1], 100), Piece([0, 1], 100)])
   }
 
@@ -159,7 +162,7 @@ import Wire
         group.append(
           Observation(
             digest: UInt64(id) << 8 | UInt64(length) << 32, time: time, source: .zero, destination: .zero, outerSource: .zero,
-            frame: frame, capture: at, point: at, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, vid: 0, target: 0,
+            frame: frame, capture: at, point: at, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0, target: 0,
             length: length + 42, tagCount: 0, direction: .unknown, basis: .none, frameClass: .udp))
       }
       joiner.add(group, isPiece: false)
