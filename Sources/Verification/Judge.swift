@@ -57,6 +57,8 @@ struct Judge: Sendable {
   /// Fault and host → how many kinds of it there are.
   private(set) var variants: [UInt64: Variants] = [:]
   var ledger = LearningLedger()
+  /// MAC and host: guests that were last heard on a host where no port of theirs is known.
+  var visitors: Set<UInt64> = []
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
   var answers = ClaimLedger()
@@ -144,6 +146,7 @@ struct Judge: Sendable {
       if resolver.passages[at].fromEntry >= 0 || resolver.passages[at].fromTunnel >= 0 || entries > 0 { crossed = true }
     }
     countIn()
+    noteVisitors(group)
     if judgeLearning(group, base) { fault = true }
     judgeSenders(group, base)
     for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }

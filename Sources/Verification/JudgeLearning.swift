@@ -241,6 +241,7 @@ extension Judge {
     let port = tunnelPorts.of(tunnel.host, towards: tunnel.peer, seen: seen.tunnelPort)
     if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
     if isUnmapped(tunnel, at: seen.time) { return }
+    if !visitors.isEmpty { visitors.remove(visitor(seen.source, tunnel.host)) }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
     guard let before, !topology.livesInSeveralPlaces(seen.source),

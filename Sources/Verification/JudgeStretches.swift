@@ -85,7 +85,7 @@ extension Judge {
     }
     for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
       let entry = resolver.passages[at]
-      guard entry.network >= 0, mustLeave(entry, group[Int(entry.first)]) else { continue }
+      guard entry.network >= 0, mustLeave(entry, group[Int(entry.first)]), !endsBeforeBridge(at) else { continue }
       if topology.hostHasTunnelPoint[Int(entry.host)] {
         countLeaving(at, group, base)
       } else {
@@ -241,6 +241,30 @@ extension Judge {
     return topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
   }
 
+  /// Whether a frame was seen at the guest's tap only, though a point on br-int's side of qbr was recording: what a
+  /// Linux bridge holds back is a matter of policy.
+  private func endsBeforeBridge(_ at: Int) -> Bool {
+    let entry = resolver.passages[at]
+    let bridge = Int(topology.pointOfRank[Int(entry.port) * 4 + 3])
+    return entry.ranks == 1 && topology.portFacts[Int(entry.port)].isHybrid && bridge >= 0
+      && spans[bridge].contains(entry.start) && !hasLeft(at) && !isShown(beside: entry.host)
+  }
+
+  /// Notes guests of other hosts that were heard on this one and did not come by a tunnel: they have moved here,
+  /// whatever the state says of them, until a tunnel brings their frames again.
+  mutating func noteVisitors(_ group: [Observation]) {
+    for passage in resolver.passages
+    where passage.direction == .toGuest && passage.fromTunnel < 0 && passage.fromEntry < 0 {
+      let source = group[Int(passage.first)].source
+      guard let owners = topology.portsOfMAC[source], isLive(tunnelOf: passage.host, passage.start) else { continue }
+      if !owners.contains(where: { topology.portHost[$0] == passage.host }) {
+        visitors.insert(visitor(source, passage.host))
+      }
+    }
+  }
+
+  func visitor(_ mac: MACAddress, _ host: Int32) -> UInt64 { mac.rawValue << 16 | UInt64(UInt16(truncatingIfNeeded: host)) }
+
   /// Whether a frame of a guest must leave its host: the destination lives on another one, or on all. Multicast must
   /// where no switch holds it back.
   func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
@@ -254,7 +278,8 @@ extension Judge {
       }
       return false
     }
-    guard let owners = topology.portsOfMAC[seen.destination] else { return false }
+    guard let owners = topology.portsOfMAC[seen.destination], !visitors.contains(visitor(seen.destination, entry.host))
+    else { return false }
     var elsewhere = false
     for owner in owners where topology.portNetwork[owner] == entry.network {
       if topology.portHost[owner] == entry.host { return false }
