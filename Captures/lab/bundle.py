@@ -35,6 +35,8 @@ class Bundle:
         self.with_links = lab.random.random() < 0.5
         self.points = lab.random.choice([("tap", "qvo"), ("tap", "qvo"), ("qvo",), ("tap",)])
         self.evidence = []
+        # Bridges whose flows are dumped beside those of br-int and br-tun.
+        self.bridges = ()
         self.fault = None
         self.told = []
         self.started = self.ended = None
@@ -92,7 +94,7 @@ class Bundle:
         lab.note("captures ended")
 
     def collect(self, host, directory):
-        state.collect(host, directory, self.version, self.spelling, self.tables, links=self.with_links)
+        state.collect(host, directory, self.version, self.spelling, self.tables, self.bridges, self.with_links)
         for name, *command in self.evidence:
             state.add_evidence(host, directory, name, *command)
 

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import time
 
-from commands import LabError, end, run, start
+from commands import LabError, end, start
 
 
 @dataclasses.dataclass
@@ -157,6 +157,3 @@ def count_pcapng(data):
         at += length
     return count, links
 
-
-def devices(namespace):
-    return run("ls", "/sys/class/net", namespace=namespace).split()

@@ -61,15 +61,17 @@ both.
     sudo Captures/lab/record clean-vxlan --output /tmp/bundles
     lanecheck verify /tmp/bundles/clean-vxlan
 
-`record --list` tells all scenarios; the bundles below are made by them, except the first group. `--seed N` draws other names and numbers,
-`--hosts N` adds hosts. It needs root, Linux network namespaces, Python 3, iproute2, ethtool, ping, tcpdump and Open vSwitch
-(`Scripts/setup --tests` installs them), and runs with whatever Open vSwitch is on the `PATH`; `OVS_PKGDATADIR` says where
-that one's `vswitch.ovsschema` is. All traffic stays inside the namespaces, which are removed at the end, also when it is
-interrupted; `record --clean` removes what a killed recorder left. A scenario is one function in `lab/scenarios_*.py`.
+`record --list` tells all scenarios; the bundles below are made by them, except the first group. `--seed N` draws other
+names and numbers, `--hosts N` adds hosts. It needs root, Linux network namespaces, Python 3, iproute2, ethtool, ping,
+tcpdump and Open vSwitch (`Scripts/setup --tests` installs them), and runs with whatever Open vSwitch is on the `PATH`;
+`OVS_PKGDATADIR` says where that one's `vswitch.ovsschema` is. All traffic stays inside the namespaces, which are removed
+at the end, also when it is interrupted; `record --clean` removes what a killed recorder left. A scenario is one function
+in `lab/scenarios_*.py`.
 
-Offloads are off and the datapath is in user space: captures of a kernel datapath with offloads look different at the NIC.
-What the underlay does to frames (loss, duplicates, changes, fragments) is done by a program between two cables, and VLAN devices of
-guests are one too.
+Offloads are off and the datapath is in user space: captures of a kernel datapath with offloads look different at the
+NIC. What the underlay does to frames (loss, duplicates, changes, fragments) is done by a program between two cables; the
+VLAN devices of a trunk's guest are made of one too. Where frames were taken out of a file after the recording,
+`truth.json` says so.
 
 """
 
@@ -84,7 +86,7 @@ def page(root):
         verdict, comment = expected(path.parent)
         teaches = told.get("teaches") or comment
         if told.get("rule") and told["kind"] != "clean":
-            teaches += f" ({'raises' if told['kind'] == 'fault' else 'close to, and not'} `{told['rule']}`)"
+            teaches += f" ({'raises' if told['kind'] == 'fault' else 'close to'} `{told['rule']}`)"
         found.setdefault(family, []).append((relative.name, relative, teaches, verdict))
     lines = []
     for family, title in FAMILIES.items():

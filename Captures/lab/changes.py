@@ -63,3 +63,17 @@ def underlay_relay(lab, host, change):
     relay = Relay((lab.wire, end), (lab.wire, f"r{host.number}"), change)
     lab.relays.append(relay)
     return relay
+
+
+def renumber(lab, host, networks):
+    """An agent restarts and gives its networks other local VLANs: tags, records and flows change together."""
+    taken = set(host.vlans.values())
+    for network in networks:
+        host.vlans[network] = lab.naming.vlan(taken)
+        taken.add(host.vlans[network])
+    for guest in lab.guests:
+        if guest.host is host and guest.network in networks:
+            host.switch.vsctl("set", "port", guest.ovs_port, f"tag={guest.vlan}", f'other_config:tag="{guest.vlan}"')
+    host.restarts += 1
+    lab.install_flows(host)
+    lab.note(f"agent of {host.name} restarted with other local VLANs")

@@ -31,7 +31,7 @@ class Lab:
         self.wanted_hosts = hosts
         self.hosts, self.networks, self.guests = [], [], []
         self.namespaces = Namespaces()
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="lanelab-"))
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix=self.namespaces.prefix))
         self.kinds = ["vxlan"]
         self.underlay_version = 4
         self.underlay_mtu = UNDERLAY_MTU
@@ -46,7 +46,6 @@ class Lab:
         # Matches of what the openvswitch firewall driver lets in; None for the hybrid one.
         self.firewall = None
         self.events, self.traffic, self.relays = [], [], []
-        self.tunnel_options = {}
 
     # What there is
 
@@ -169,7 +168,7 @@ class Lab:
     def add_tunnel(self, host, peer, kind):
         name = tunnel_port_name(kind, peer.vtep)
         options = {"local_ip": host.vtep, "remote_ip": peer.vtep, "in_key": "flow", "out_key": "flow",
-                   "df_default": "true", "egress_pkt_mark": "0", **self.tunnel_options.get(kind, {})}
+                   "df_default": "true", "egress_pkt_mark": "0"}
         if host.udp_port and kind == "vxlan":
             options["dst_port"] = str(host.udp_port)
         host.switch.vsctl("add-port", "br-tun", name, "--", "set", "interface", name, f"type={kind}",
@@ -206,7 +205,7 @@ class Lab:
         plan = tunnel_flows.TunnelPlan(
             patch=host.ofports["patch-int"][1],
             ports=[(host.ofports[name][1], kind) for (_, kind), name in host.tunnels.items()], networks=[],
-            l2population=self.l2population, responder=self.responder, hard_timeout=self.hard_timeout,
+            responder=self.responder, hard_timeout=self.hard_timeout,
             cookie=self.cookie(host, tunnel_flows.COOKIE))
         here = {guest.network for guest in self.guests if guest.host is host}
         for network in self.networks:

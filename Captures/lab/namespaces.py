@@ -2,7 +2,10 @@
 
 import ctypes
 import os
+import pathlib
+import shutil
 import socket
+import tempfile
 import threading
 
 from commands import LabError, run
@@ -34,15 +37,23 @@ class Namespaces:
         self.names = []
 
 
-def leftovers():
-    """Namespaces of runs that were killed outright: their process is gone."""
-    found = []
-    for line in run("ip", "netns", "list").splitlines():
-        name = line.split()[0] if line.split() else ""
-        parts = name.split("-")
-        if parts[0] == PREFIX and len(parts) > 2 and parts[1].isdigit() and not os.path.exists(f"/proc/{parts[1]}"):
-            found.append(name)
-    return found
+def is_left_over(name):
+    """Is this the name of something that a recorder made whose process is gone?"""
+    parts = name.split("-")
+    return parts[0] == PREFIX and len(parts) > 2 and parts[1].isdigit() and not os.path.exists(f"/proc/{parts[1]}")
+
+
+def remove_leftovers():
+    """Removes namespaces and scratch directories of runs that were killed outright; returns their names."""
+    namespaces = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.split()]
+    removed = [name for name in namespaces if is_left_over(name)]
+    for name in removed:
+        run("ip", "netns", "delete", name)
+    for directory in pathlib.Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
+        if is_left_over(directory.name):
+            shutil.rmtree(directory, ignore_errors=True)
+            removed.append(str(directory))
+    return removed
 
 
 class inside:

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import struct
+import time
 
 from namespaces import socket_in
 
@@ -77,8 +78,6 @@ def raw_socket(namespace, device):
 
 def send_frames(namespace, device, frames, gap=0.02):
     """Sends whole frames out of a device."""
-    import time
-
     handle = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, 0)
     with handle:
         handle.bind((device, 0))

@@ -1,5 +1,9 @@
 """Captures: what they hide, and what they cannot show."""
 
+import shutil
+import struct
+
+from captures import CaptureRun
 from expectation import cover_all
 from scenario import scenario
 
@@ -46,8 +50,6 @@ def no_state(lab, bundle):
 
 @scenario("state-of-one-host", "near", "the second host's state is missing", rule="wrong-local-vlan")
 def state_of_one_host(lab, bundle):
-    import shutil
-
     one, two, net, a, b = pair(lab)
     lab.build()
     with bundle.recording() as traffic:
@@ -120,8 +122,6 @@ def cut_captures(lab, bundle):
 @scenario("late-and-short", "near", "captures begin late, end early, and one point's filter hides a protocol",
           rule="frame-lost")
 def late_and_short(lab, bundle):
-    from captures import CaptureRun
-
     one, two, net, a, b = pair(lab, hosts=3)
     bundle.points = ("tap", "qvo")
     third = lab.hosts[2]
@@ -153,8 +153,6 @@ def late_and_short(lab, bundle):
 @scenario("gap-in-capture", "fault", "a capture missed a second of traffic, as an overrun does: a remark, and no loss",
           rule="capture-gap")
 def gap_in_capture(lab, bundle):
-    import struct
-
     one, two, net, a, b = pair(lab)
     lab.build()
     with bundle.recording() as traffic:
@@ -180,3 +178,16 @@ def gap_in_capture(lab, bundle):
             told["packets"] = len(kept) - 1
             told["note"] = "the frames of the gap were taken out of the file after the recording"
     bundle.expected.finds("capture-gap", host=two, verdict="pass")
+
+
+@scenario("hardware-offload", "near", "hardware offload is switched on: captures may lack what the NIC forwards by itself",
+          rule="unsupported-mode")
+def hardware_offload(lab, bundle):
+    one, two, net, a, b = pair(lab)
+    lab.build()
+    one.switch.vsctl("set", "open_vswitch", ".", "other_config:hw-offload=true")
+    bundle.tables = ("open_vswitch", "bridge")
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=3000)
+        traffic.announce_all([a, b])
+    bundle.expected.finds("unsupported-mode", host=one, verdict="pass")

@@ -60,6 +60,7 @@ def provider_network(lab, bundle):
 
     lab.build_tunnels = with_provider
     lab.build()
+    bundle.bridges = ("br-ex",)
     bundle.capture_all()
     for host in (one, two):
         bundle.capture(host, "prov0", "provider")

@@ -34,6 +34,7 @@ def lost_on_the_underlay(lab, bundle):
 def firewall_drops_tunnels(lab, bundle):
     (one, two, three), net, (a, b, c) = three_hosts(lab)
     new = f"table=0,priority=100,udp,nw_src={one.vtep},tp_dst=4789 actions=drop"
+    bundle.bridges = ("br-phy",)
     bundle.breaks(two, "br-phy drops UDP 4789 from " + one.vtep, changes.add_flow(two, "br-phy", new))
     with bundle.recording() as traffic:
         traffic.ping(c, b, 4)
@@ -73,7 +74,8 @@ def duplicated(lab, bundle):
     bundle.expected.finds("frame-duplicated", network=net, verdict="pass").allows("frame-duplicated")
 
 
-@scenario("guest-repeats", "near", "a guest sends the same frame again and again: each is delivered once", rule="frame-duplicated")
+@scenario("guest-repeats", "near", "a guest sends the same frame again and again: each is delivered once",
+          rule="frame-duplicated")
 def guest_repeats(lab, bundle):
     (one, two, three), net, (a, b, c) = three_hosts(lab)
     with bundle.recording() as traffic:

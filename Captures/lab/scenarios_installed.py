@@ -153,6 +153,24 @@ def tunnels_on_demand(lab, bundle):
     cover_all(lab, bundle)
 
 
+@scenario("renumbered-vlans", "near", "an agent restarts while guests talk and gives its networks other local VLANs: tags, "
+          "records and flows change together", rule="port-tag-mismatch")
+def renumbered_vlans(lab, bundle):
+    one, two, net, other, (a, b), (c, d) = two_tenants(lab)
+    lab.build()
+    bundle.with_after = True
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        traffic.chat(c, d, tcp=0)
+        lab.pause(0.5)
+        changes.renumber(lab, two, [net, other])
+        lab.pause(0.5)
+        traffic.chat(a, b, tcp=0)
+        traffic.chat(c, d, tcp=0)
+        traffic.announce_all([a, b, c, d])
+    cover_all(lab, bundle)
+
+
 # Without any capture: what `lanecheck check` says.
 
 

@@ -94,7 +94,8 @@ def unknown_vtep(lab, bundle):
     bundle.expected.finds("unknown-vtep", two)
 
 
-@scenario("forged-tunnel-frame", "fault", "a box steals a VTEP's address and a guest's MAC: the VTEP's own capture lacks the frames",
+@scenario("forged-tunnel-frame", "fault",
+          "a box steals a VTEP's address and a guest's MAC: the VTEP's own capture lacks the frames",
           rule="forged-tunnel-frame")
 def forged_tunnel_frame(lab, bundle):
     one, two, three = lab.add_hosts(3)[:3]

@@ -1,7 +1,6 @@
 """Learning: flooding until a MAC is learned, unicast after; and what interrupts it."""
 
 import changes
-import packets
 from commands import run
 from expectation import cover_all
 from namespaces import set_sysctl

@@ -5,10 +5,6 @@ import time
 
 from commands import CommandFailed, run
 
-# both: OpenFlow 1.0 in NAME.flows and 1.3 in NAME.of13.flows. 13: only 1.3. 10: only 1.0. 14: 1.4 without statistics.
-SPELLINGS = ("both", "13", "10", "14")
-
-
 def collect(host, directory, version, spelling="13", tables=(), extras=(), links=True):
     """Writes the state files of a host; collected.json has the time of each, in seconds since 1970."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -36,6 +32,7 @@ def collect(host, directory, version, spelling="13", tables=(), extras=(), links
 
 
 def flow_dumps(switch, bridge, spelling):
+    """both: OpenFlow 1.0 in NAME.flows and 1.3 in NAME.of13.flows. 13: only 1.3. 10: only 1.0. 14: without statistics."""
     if spelling in ("both", "10"):
         yield f"{bridge}.flows", switch.run("ovs-ofctl", "dump-flows", bridge)
     if spelling == "both":

@@ -3,7 +3,7 @@
 
 def truth(bundle):
     lab = bundle.lab
-    hosts = [host for host in lab.hosts]
+    hosts = lab.hosts
     return {
         "scenario": bundle.scenario.name,
         "kind": bundle.scenario.kind,

@@ -28,7 +28,6 @@ class TunnelPlan:
     # (VNI, local VLAN, kind, [OpenFlow ports to flood to])
     networks: list
     entries: list = dataclasses.field(default_factory=list)
-    l2population: bool = False
     responder: bool = False
     hard_timeout: int = 300
     cookie: int = COOKIE
