@@ -1,7 +1,7 @@
 import CaptureFiles
 import Foundation
 
-/// The captures recorded in the repository.
+/// Captures recorded in the repository: those of the bundles that lie in no family, which are all whole.
 enum RecordedCaptures {
   static let root = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -9,7 +9,10 @@ enum RecordedCaptures {
 
   static let files: [String] = {
     let below = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
-    return below.filter { $0.hasSuffix(".pcap") || $0.hasSuffix(".pcapng") }.sorted()
+    return below.filter { path in
+      (path.hasSuffix(".pcap") || path.hasSuffix(".pcapng"))
+        && FileManager.default.fileExists(atPath: "\(root)/\(path.prefix { $0 != "/" })/truth.json")
+    }.sorted()
   }()
 }
 

@@ -9,7 +9,7 @@ enum RecordedBundles {
 
   static let names: [String] = {
     let found = (try? FileManager.default.contentsOfDirectory(atPath: root.path)) ?? []
-    return found.filter { !$0.hasPrefix(".") && !$0.contains(".") && !captures(of: $0).isEmpty }.sorted()
+    return found.filter { FileManager.default.fileExists(atPath: "\(root.path)/\($0)/truth.json") }.sorted()
   }()
 
   /// Paths of all captures of a bundle, below `root`.

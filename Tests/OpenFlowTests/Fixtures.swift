@@ -7,9 +7,17 @@ enum Recorded {
     .deletingLastPathComponent().appendingPathComponent("Captures")
 
   /// Paths, relative to the bundles' directory, of all files with this ending.
-  static func files(_ ending: String) -> [String] {
+  static func everywhere(_ ending: String) -> [String] {
     let all = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
     return all.filter { $0.hasSuffix(ending) }.sorted()
+  }
+
+  /// Those of the bundles that lie in no family: dumped in both dialects, with statistics.
+  static func files(_ ending: String) -> [String] {
+    everywhere(ending).filter { path in
+      let bundle = path.prefix { $0 != "/" }
+      return FileManager.default.fileExists(atPath: "\(root.path)/\(bundle)/truth.json")
+    }
   }
 
   static func bytes(_ path: String) throws -> [UInt8] {

@@ -21,6 +21,14 @@ struct RecordedDumpTests {
     #expect(dump.dialect.isLossy == !path.hasSuffix(".of13.flows"))
   }
 
+  @Test("dumps in whatever dialect are read whole", arguments: Recorded.everywhere(".flows"))
+  func readsEveryDialect(_ path: String) throws {
+    let text = try Recorded.text(path)
+    let dump = FlowDump(text: text)
+    #expect(dump.errors == [])
+    #expect(dump.flows.count == text.split(separator: "\n").filter { $0.contains("actions=") }.count)
+  }
+
   @Test("OpenFlow 1.0 with numbers and 1.3 with names say the same", arguments: Recorded.files(".of13.flows"))
   func dialectsAgree(_ path: String) throws {
     let base = path.dropLast(".of13.flows".count)

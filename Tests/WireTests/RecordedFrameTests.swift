@@ -86,7 +86,9 @@ import Testing
     .deletingLastPathComponent().appending(path: "Captures")
 
   private func bundles() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: Self.root.path).filter { !$0.contains(".") }.sorted()
+    try FileManager.default.contentsOfDirectory(atPath: Self.root.path).filter {
+      FileManager.default.fileExists(atPath: Self.root.appending(path: "\($0)/truth.json").path)
+    }.sorted()
   }
 
   private func files(of bundle: String) throws -> [String] {
