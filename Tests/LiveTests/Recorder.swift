@@ -38,6 +38,9 @@ enum Recorder {
     return ended.status == 0 ? nil : ended.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }()
 
+  /// Whether it runs at all.
+  static let canList = (try? run(["--list"]))?.status == 0
+
   /// Names of the network namespaces that recorders have now.
   static func namespaces(of process: Process) -> [String] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
