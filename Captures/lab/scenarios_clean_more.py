@@ -107,7 +107,8 @@ def host_noise(lab, bundle):
             for device in (guest.qbr, guest.qvo):
                 run("ip", "link", "set", device, "down", namespace=host.namespace)
                 plumbing.up(host.namespace, device)
-        lab.pause(2)
+        # Ports of qbr listen and learn first: STP's forward delay is two seconds at least, and passes twice.
+        lab.pause(6)
         traffic.chat(b, a, tcp=0)
         traffic.announce_all([a, b])
     cover_all(lab, bundle)

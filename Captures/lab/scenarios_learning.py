@@ -49,6 +49,7 @@ def migration(lab, bundle):
     net = lab.network("net")
     a, b, c = lab.guest("alpha", one, net), lab.guest("mover", two, net), lab.guest("gamma", three, net)
     lab.build()
+    bundle.with_after = True
     bundle.capture_all()
     b.host = three
     bundle.capture_guests(b)
