@@ -195,10 +195,17 @@ struct BridgeRuntime: Sendable {
     freeSlots.append(index)
   }
 
-  /// Installs a learned flow, or refreshes the one with the same match (`OFPFC_MODIFY_STRICT`).
-  mutating func learn(_ new: InstalledFlow) {
+  /// Installs a learned flow, or changes or refreshes the one with the same match (`OFPFC_MODIFY_STRICT`).
+  mutating func learn(_ new: InstalledFlow, now: Int64) {
     let table = Int(new.table)
     guard let index = tables[table].find(new, in: flows) else {
+      add(new)
+      tables[table].settle()
+      return
+    }
+    let presence = flows[Int(index)].presence(at: now)
+    if presence == .no {
+      remove(index)
       add(new)
       tables[table].settle()
       return
@@ -223,10 +230,14 @@ struct BridgeRuntime: Sendable {
     } else {
       flow.refreshedAfter = new.refreshedAfter
       flow.refreshedBefore = new.refreshedBefore
-      flow.usedAfter = new.usedAfter
-      flow.usedBefore = new.usedBefore
-      flow.idleTimeout = new.idleTimeout
-      flow.hardTimeout = new.hardTimeout
+      // A flow that is there keeps its timeouts, and being learned again is no use of it (`replace_rule_start`).
+      if presence != .yes {
+        flow.usedAfter = flow.usedAfter ?? new.usedAfter
+        flow.usedBefore = new.usedBefore
+        flow.idleTimeout = new.idleTimeout
+        flow.hardTimeout = new.hardTimeout
+      }
+      if new.cookie != .max { flow.cookie = new.cookie }
       flow.isUncertain = false
       flow.alternatives = []
       if flow.actions != new.actions {
@@ -273,7 +284,26 @@ struct BridgeRuntime: Sendable {
     if flows[Int(index)].presence(at: now) != .yes { changes &+= 1 }
     flows[Int(index)].refreshedAfter = now
     flows[Int(index)].refreshedBefore = now
-    noteUse(index, now: now)
+  }
+
+  /// Shortens timeouts (`ofproto_rule_reduce_timeouts`).
+  mutating func reduce(_ index: Int32, idle: UInt16, hard: UInt16) {
+    let table = Int(flows[Int(index)].table)
+    let before = flows[Int(index)]
+    changes &+= 1
+    func reduced(_ timeout: Int64, _ most: UInt16) -> Int64 {
+      let limit = Int64.seconds(most)
+      return limit > 0 && (timeout == 0 || timeout > limit) ? limit : timeout
+    }
+    var flow = before
+    flow.idleTimeout = reduced(flow.idleTimeout, idle)
+    flow.hardTimeout = reduced(flow.hardTimeout, hard)
+    if before.isDelicate != flow.isDelicate { tables[table].remove(before, index) }
+    flows[Int(index)] = flow
+    if before.isDelicate != flow.isDelicate {
+      tables[table].insert(flow, index)
+      tables[table].settle()
+    }
   }
 
   mutating func noteUse(_ index: Int32, now: Int64) {

@@ -11,7 +11,7 @@ struct Choices {
   private var widths: [UInt8] = []
   private var position = 0
   private(set) var runs = 0
-  private var steps = 0
+  private(set) var steps = 0
   private var exitsBefore = 0
 
   /// The way to take at the next point, below `count`.

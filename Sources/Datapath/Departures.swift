@@ -75,6 +75,7 @@ extension HostDatapath {
         .map { .flow(bridge: bridge, $0) }
     case .see(let bridge, let key, let port): return .mac(bridge: bridge, key, port: port)
     case .use(let flow): return .use(bridge: Int(flow.bridge), flow.flow)
+    case .reduce: return nil
     }
   }
 

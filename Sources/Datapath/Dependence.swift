@@ -88,6 +88,7 @@ struct Dependence: Sendable {
     case .conntrack, .conntrackClear, .checkPacketLarger, .group, .meter, .unknown: isWhole = true
     case .decrementTTL:
       note(.ipTTL)
+    case .finTimeout: note(.tcpFlags)
     case .setInPort, .output, .outputTruncated, .enqueue, .controller, .resubmit, .gotoTable, .conjunction, .clone,
       .writeActions, .clearActions, .exit, .inert:
       break

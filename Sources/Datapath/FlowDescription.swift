@@ -28,6 +28,9 @@ extension InstalledFlow {
   private func describe(_ action: Action, _ bridge: BridgeRuntime) -> String {
     switch action {
     case .output(.number(let port)): return "output:" + portName(port, bridge)
+    case .finTimeout(let idle, let hard):
+      let parts = [idle > 0 ? "idle_timeout=\(idle)" : nil, hard > 0 ? "hard_timeout=\(hard)" : nil].compactMap { $0 }
+      return "fin_timeout(" + parts.joined(separator: ",") + ")"
     case .output(.inPort): return "IN_PORT"
     case .output(.flood): return "FLOOD"
     case .output(.all): return "ALL"

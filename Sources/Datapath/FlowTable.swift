@@ -12,9 +12,30 @@ struct FlowTable: Sendable {
     var signature: Signature
     /// Those of the signature.
     var fields: FieldSet
+    /// Places in the signature of the fields by which flows are found. What connection tracking tells of a
+    /// frame is as a rule not known, and fields that are not modelled never are: these are compared one by one.
+    var hashed: [Int]
     var maxPriority: UInt16
     var buckets: [UInt64: [Int32]] = [:]
     var all: Set<Int32> = []
+
+    init(signature: Signature, maxPriority: UInt16) {
+      self.signature = signature
+      fields = FieldSet(signature.fields)
+      self.maxPriority = maxPriority
+      hashed = signature.fields.indices.filter { place in
+        switch signature.fields[place] {
+        case .connectionState, .connectionMark, .connectionLabel, .connectionZone: false
+        default: Packet.isModelled(signature.fields[place])
+        }
+      }
+    }
+
+    func key(_ flow: InstalledFlow) -> UInt64 {
+      var hash = FlowHash()
+      for place in hashed { hash.add(flow.terms[place].value) }
+      return hash.value
+    }
   }
 
   private(set) var subtables: [Subtable] = []
@@ -30,13 +51,10 @@ struct FlowTable: Sendable {
       place = known
     } else {
       place = subtables.count
-      subtables.append(
-        Subtable(signature: signature, fields: FieldSet(signature.fields), maxPriority: flow.priority))
+      subtables.append(Subtable(signature: signature, maxPriority: flow.priority))
       bySignature[signature] = place
     }
-    var hash = FlowHash()
-    for term in flow.terms { hash.add(term.value) }
-    subtables[place].buckets[hash.value, default: []].append(index)
+    subtables[place].buckets[subtables[place].key(flow), default: []].append(index)
     subtables[place].all.insert(index)
     if flow.priority > subtables[place].maxPriority { subtables[place].maxPriority = flow.priority }
     if flow.isDelicate { delicate += 1 }
@@ -46,10 +64,9 @@ struct FlowTable: Sendable {
   mutating func remove(_ flow: InstalledFlow, _ index: Int32) {
     let signature = Signature(fields: flow.terms.map(\.field), masks: flow.terms.map(\.mask))
     guard let place = bySignature[signature], subtables[place].all.remove(index) != nil else { return }
-    var hash = FlowHash()
-    for term in flow.terms { hash.add(term.value) }
-    subtables[place].buckets[hash.value]?.removeAll { $0 == index }
-    if subtables[place].buckets[hash.value]?.isEmpty == true { subtables[place].buckets[hash.value] = nil }
+    let key = subtables[place].key(flow)
+    subtables[place].buckets[key]?.removeAll { $0 == index }
+    if subtables[place].buckets[key]?.isEmpty == true { subtables[place].buckets[key] = nil }
     if flow.isDelicate { delicate -= 1 }
   }
 
@@ -65,9 +82,7 @@ struct FlowTable: Sendable {
   func find(_ flow: InstalledFlow, in flows: [InstalledFlow]) -> Int32? {
     let signature = Signature(fields: flow.terms.map(\.field), masks: flow.terms.map(\.mask))
     guard let place = bySignature[signature] else { return nil }
-    var hash = FlowHash()
-    for term in flow.terms { hash.add(term.value) }
-    return subtables[place].buckets[hash.value]?.first { index in
+    return subtables[place].buckets[subtables[place].key(flow)]?.first { index in
       let other = flows[Int(index)]
       return other.priority == flow.priority && other.terms == flow.terms
     }
@@ -103,10 +118,11 @@ struct FlowTable: Sendable {
   func candidates(_ packet: Packet, _ flows: [InstalledFlow], now: Int64) -> [Candidate] {
     var found: [Candidate] = []
     for subtable in subtables {
-      let isExact = !subtable.signature.fields.contains { packet.unknownBits($0) != 0 || !Packet.isModelled($0) }
-      if isExact {
-        for index in subtable.bucket(packet) ?? [] where subtable.matches(packet, flows[Int(index)]) {
-          append(index, flows[Int(index)], .yes, now, &found)
+      let isKnown = !subtable.hashed.contains { packet.unknownBits(subtable.signature.fields[$0]) != 0 }
+      if isKnown {
+        for index in subtable.bucket(packet) ?? [] {
+          let flow = flows[Int(index)]
+          append(index, flow, flow.match(packet), now, &found)
         }
       } else {
         for index in subtable.all {
@@ -149,7 +165,7 @@ struct FlowTable: Sendable {
 extension FlowTable.Subtable {
   func bucket(_ packet: Packet) -> [Int32]? {
     var hash = FlowHash()
-    for position in signature.fields.indices {
+    for position in hashed {
       hash.add(packet.value(of: signature.fields[position]) & signature.masks[position])
     }
     return buckets[hash.value]

@@ -6,15 +6,7 @@ import Wire
 /// Semantics: ofproto/ofproto-dpif-xlate.c. Time is in nanoseconds since the epoch and only moves what has a
 /// timeout.
 ///
-/// Not modelled, each with its reason:
-/// - connection state, marks and NAT: no dump holds them; every state that a flow asks for may be.
-/// - groups and meters: `dump-flows` names them only; what they do with a frame may be anything.
-/// - MPLS, NSH, tunnel metadata, GBP: no flow of Neutron uses them; conditions on them may hold, or not.
-/// - multicast groups learned by snooping: no dump holds them; every port may have joined.
-/// - bonds: a bond is one port, whichever member carries the frame.
-/// - mirrors: their copies are not deliveries; a mirror's output port is left out of switching.
-/// - STP, BFD, CFM, LACP, sFlow: protocols of the switch itself, off in Neutron's bridges.
-/// - caching: every frame is decided anew; the second or so that Open vSwitch's caches lag is the caller's grace.
+/// Documentation/datapath.md says what is not modelled.
 public struct HostDatapath: Sendable {
   var bridges: [BridgeRuntime]
   private var bridgeByName: [String: Int] = [:]
@@ -177,6 +169,7 @@ public struct HostDatapath: Sendable {
       if run.failed { run.drop(exits: 0, passages: 0) }
       run.tasks = []
       run.saved = []
+      run.stepsTaken = choices.steps
       runs.append(run)
       if run.isCut { return (runs, true) }
       choices.finish(exits: run.exits.count)
@@ -206,11 +199,13 @@ public struct HostDatapath: Sendable {
     switch effect {
     case .learn(let bridge, var flow):
       flow.isUncertain = flow.isUncertain || isUncertain
-      bridges[bridge].learn(flow)
+      bridges[bridge].learn(flow, now: now)
     case .see(let bridge, let key, let port):
       bridges[bridge].see(key, port: port, now: now, isUncertain: isUncertain)
     case .use(let flow):
       if !isUncertain { bridges[Int(flow.bridge)].noteUse(flow.flow, now: now) }
+    case .reduce(let flow, let idle, let hard):
+      if !isUncertain { bridges[Int(flow.bridge)].reduce(flow.flow, idle: idle, hard: hard) }
     }
   }
 

@@ -42,6 +42,20 @@ struct InstalledFlow: Hashable, Sendable {
     return result
   }
 
+  /// Whether they have the same match and priority.
+  func isSame(as other: InstalledFlow) -> Bool { priority == other.priority && terms == other.terms }
+
+  /// Whether learning a flow of this match and priority changes nothing but the time.
+  func isUnchanged(by new: InstalledFlow) -> Bool {
+    idleTimeout == new.idleTimeout && hardTimeout == new.hardTimeout && actions == new.actions
+      && (cookie == new.cookie || new.cookie == .max)
+  }
+
+  /// Whether it matters when it is used: it has an idle timeout, or may get one.
+  var isIdleTimed: Bool {
+    idleTimeout > 0 || actions.contains { if case .finTimeout = $0 { true } else { false } }
+  }
+
   var hasTimeout: Bool { idleTimeout > 0 || hardTimeout > 0 }
 }
 

@@ -9,6 +9,9 @@ extension HostDatapath {
     var match = Match()
     var actions: [Action] = []
     var isUncertain = packet.isUncertain || !learn.unknown.isEmpty
+    if learn.finIdleTimeout > 0 || learn.finHardTimeout > 0 {
+      actions.append(.finTimeout(idle: learn.finIdleTimeout, hard: learn.finHardTimeout))
+    }
     for spec in learn.specs {
       switch spec {
       case .matchField(let target, let source):
@@ -24,7 +27,7 @@ extension HostDatapath {
         actions.append(.set(target.field, value: value << UInt128(target.offset), mask: target.mask))
       case .output(let source):
         let number = packet.value(of: source)
-        guard number <= 0xffff else { continue }
+        guard number <= 0xffff, number < 0xff00 || number >= 0xfff8 else { continue }
         let port = PortReference(number: UInt32(number))
         switch port {
         case .number, .inPort, .flood, .local, .all:
@@ -39,18 +42,33 @@ extension HostDatapath {
       hasUnknownConditions: false, actions: actions, idleTimeout: .seconds(learn.idleTimeout),
       hardTimeout: .seconds(learn.hardTimeout), refreshedAfter: now, refreshedBefore: now, usedAfter: now,
       usedBefore: now, isUncertain: isUncertain, isConjunctive: false, text: "", line: 0)
-    let isAllowed = learn.limit == 0 || hasRoom(new, bridge, limit: learn.limit)
+    let isAllowed = learn.limit == 0 || hasRoom(new, bridge, limit: learn.limit, run)
     if isAllowed { run.effects.append(.learn(bridge: bridge, new)) }
     if let target = learn.resultDestination { packet.set(target, isAllowed ? 1 : 0) }
     run.note(isAllowed ? "learned: table=\(learn.table), " + new.described(bridges[bridge]) : "not learned: limit")
   }
 
-  private func hasRoom(_ flow: InstalledFlow, _ bridge: Int, limit: UInt32) -> Bool {
+  /// Whether a learned flow may be put in: one that is there already, unchanged, is only refreshed; else there
+  /// must be fewer with its cookie than the limit (`ofproto_flow_mod_learn`).
+  private func hasRoom(_ flow: InstalledFlow, _ bridge: Int, limit: UInt32, _ run: Run) -> Bool {
     let runtime = bridges[bridge]
     let table = runtime.tables[Int(flow.table)]
-    if table.find(flow, in: runtime.flows) != nil { return true }
-    let count = table.subtables.reduce(0) { sum, subtable in
-      sum + subtable.all.count { runtime.flows[Int($0)].cookie == flow.cookie }
+    let old = table.find(flow, in: runtime.flows).map { runtime.flows[Int($0)] }
+    if let old, old.presence(at: run.now) != .no, old.isUnchanged(by: flow) { return true }
+    // What this frame taught on its way so far is there too.
+    var pending: [InstalledFlow] = []
+    for case .learn(bridge, let other) in run.effects where other.table == flow.table {
+      if other.isSame(as: flow), other.isUnchanged(by: flow) { return true }
+      pending.removeAll { $0.isSame(as: other) }
+      pending.append(other)
+    }
+    var count = pending.count { $0.cookie == flow.cookie }
+    for subtable in table.subtables {
+      for index in subtable.all {
+        let other = runtime.flows[Int(index)]
+        guard other.cookie == flow.cookie, other.presence(at: run.now) != .no else { continue }
+        if !pending.contains(where: { $0.isSame(as: other) }) { count += 1 }
+      }
     }
     return count < Int(limit)
   }
@@ -59,9 +77,11 @@ extension HostDatapath {
   private static func add(_ target: Subfield, _ value: UInt128, to match: inout Match) {
     let bits = value << UInt128(target.offset) & target.mask
     switch target.field {
-    case .vlanVID: match.add(.vlanTCI, value: bits | 0x1000, mask: target.mask | 0x1000)
-    case .vlanPCP: match.add(.vlanTCI, value: bits << 13 | 0x1000, mask: target.mask << 13 | 0x1000)
-    default: match.add(target.field, value: bits, mask: target.mask)
+    case .inPort where target.offset == 0 && target.width >= 16:
+      match.overwrite(.inPort, value: bits, mask: Field.inPort.allBits)
+    case .vlanVID: match.overwrite(.vlanTCI, value: bits | 0x1000, mask: target.mask | 0x1000)
+    case .vlanPCP: match.overwrite(.vlanTCI, value: bits << 13 | 0x1000, mask: target.mask << 13 | 0x1000)
+    default: match.overwrite(target.field, value: bits, mask: target.mask)
     }
   }
 }

@@ -54,6 +54,7 @@ extension HostDatapath {
     }
     if isCounted, run.depth >= HostDatapath.maxDepth || run.resubmits >= HostDatapath.maxResubmits {
       run.failed = true
+      run.metLimit = true
       run.note("dropped: too many resubmits")
       return
     }
@@ -70,7 +71,7 @@ extension HostDatapath {
     guard let found else { return }
     run.level += 1
     if deepens { run.depth += 1 }
-    if bridges[bridge].flows[Int(found)].idleTimeout > 0 { run.effects.append(.use(index)) }
+    if bridges[bridge].flows[Int(found)].isIdleTimed { run.effects.append(.use(index)) }
     run.tasks.append(.init(kind: .leave(deepens: deepens), bridge: bridge, table: table, flow: index))
     perform(actions(index, &run, &choices), bridge, table, index, isOwn: true, &run)
   }
@@ -251,6 +252,11 @@ extension HostDatapath {
     case .unknown(let text):
       run.doubt("the action is not followed: \(text)", flow)
       packet.isUncertain = true
+    case .finTimeout(let idle, let hard):
+      let flags = run.original.tcpFlags
+      if flow.flow >= 0, run.original.isIP, run.original.ipProtocol == 6, flags & 0x5 != 0 {
+        run.effects.append(.reduce(flow, idle: idle, hard: hard))
+      }
     case .conjunction, .inert: break
     }
   }

@@ -52,6 +52,7 @@ struct Run {
     case learn(bridge: Int, InstalledFlow)
     case see(bridge: Int, BridgeRuntime.FDBKey, port: Int32)
     case use(FlowIndex)
+    case reduce(FlowIndex, idle: UInt16, hard: UInt16)
   }
 
   var now: Int64
@@ -84,6 +85,10 @@ struct Run {
   var stopped = false
   /// A limit was exceeded: Open vSwitch then drops the frame.
   var failed = false
+  /// Actions and copies of this run and those before it.
+  var stepsTaken = 0
+  /// A limit was exceeded, in whichever bridge.
+  var metLimit = false
   /// It was too much to follow to its end.
   var isCut = false
 

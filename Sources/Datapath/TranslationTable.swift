@@ -65,26 +65,30 @@ public struct TranslationTable: Sendable {
 
   public init() {}
 
+  /// Actions and copies of all probes together; what is beyond them is not probed, and counts as uncertain.
+  static let mostSteps = 1 << 25
+
   /// - Parameters:
   ///   - host: the host's switches.
   ///   - time: nanoseconds since the epoch; decides which learned flows are still there.
   ///   - unicast: whether to follow every destination that flows name, too.
   public init(_ host: HostDatapath, at time: Int64, unicast: Bool = true) {
     let host = host.knowingNoLocations()
+    var budget = TranslationTable.mostSteps
     for bridge in host.bridges.indices where host.hasTunnels(bridge) && host.bridges[bridge].hasFlows {
       let named = host.namedValues(bridge)
       for (port, state) in host.bridges[bridge].ports.enumerated() {
         guard let peer = host.bridges[bridge].peers[port] else { continue }
-        let vlans = named.vlans.union(host.accessVLANs(peer.bridge)).sorted()
-        for vlan in vlans { outbound.append(Outbound(host, bridge, state, vlan, time)) }
+        let vlans = named.vlans.union(host.accessVLANs(peer.bridge))
+        for vlan in vlans.sorted() { outbound.append(Outbound(host, bridge, state, vlan, time, &budget)) }
         if unicast {
           for pair in named.destinations where vlans.contains(pair.vlan) {
-            self.unicast.append(Unicast(host, bridge, state, pair.vlan, pair.mac, time))
+            self.unicast.append(Unicast(host, bridge, state, pair.vlan, pair.mac, time, &budget))
           }
         }
       }
       for group in host.tunnelGroups(bridge) {
-        for tunnelID in named.tunnelIDs { inbound.append(Inbound(host, bridge, group, tunnelID, time)) }
+        for tunnelID in named.tunnelIDs { inbound.append(Inbound(host, bridge, group, tunnelID, time, &budget)) }
       }
     }
   }
@@ -116,10 +120,12 @@ extension Outcome {
 }
 
 extension TranslationTable.Outbound {
-  fileprivate init(_ host: HostDatapath, _ bridge: Int, _ port: PortState, _ vlan: UInt16, _ time: Int64) {
+  fileprivate init(
+    _ host: HostDatapath, _ bridge: Int, _ port: PortState, _ vlan: UInt16, _ time: Int64, _ budget: inout Int
+  ) {
     self.init(vlan: vlan, bridge: host.bridges[bridge].name, entryPort: port.name)
-    let broadcast = host.probe(.probe(to: .broadcast, vlan: vlan), bridge, port, time)
-    let unicast = host.probe(.probe(to: probeDestination, vlan: vlan), bridge, port, time)
+    let broadcast = host.probe(.probe(to: .broadcast, vlan: vlan), bridge, port, time, &budget)
+    let unicast = host.probe(.probe(to: probeDestination, vlan: vlan), bridge, port, time, &budget)
     flood = broadcast.deliveries.filter(\.isTunnel)
     unknownUnicast = unicast.deliveries.filter(\.isTunnel)
     if flood.isEmpty { drop = broadcast.drops.first ?? nil }
@@ -129,9 +135,10 @@ extension TranslationTable.Outbound {
 
 extension TranslationTable.Unicast {
   fileprivate init(
-    _ host: HostDatapath, _ bridge: Int, _ port: PortState, _ vlan: UInt16, _ mac: MACAddress, _ time: Int64
+    _ host: HostDatapath, _ bridge: Int, _ port: PortState, _ vlan: UInt16, _ mac: MACAddress, _ time: Int64,
+    _ budget: inout Int
   ) {
-    let outcome = host.probe(.probe(to: mac, vlan: vlan), bridge, port, time)
+    let outcome = host.probe(.probe(to: mac, vlan: vlan), bridge, port, time, &budget)
     self.init(
       vlan: vlan, destination: mac, bridge: host.bridges[bridge].name, entryPort: port.name,
       deliveries: outcome.deliveries, drop: outcome.deliveries.isEmpty ? outcome.drops.first ?? nil : nil,
@@ -141,7 +148,8 @@ extension TranslationTable.Unicast {
 
 extension TranslationTable.Inbound {
   fileprivate init(
-    _ host: HostDatapath, _ bridge: Int, _ group: HostDatapath.TunnelGroup, _ tunnelID: UInt64, _ time: Int64
+    _ host: HostDatapath, _ bridge: Int, _ group: HostDatapath.TunnelGroup, _ tunnelID: UInt64, _ time: Int64,
+    _ budget: inout Int
   ) {
     let ports = host.bridges[bridge].ports
     self.init(
@@ -154,7 +162,7 @@ extension TranslationTable.Inbound {
       if case .fixed(let remote) = settings.remote { packet.tunnelSource = remote }
       packet.tunnelDestination = settings.local ?? .none
     }
-    let outcome = host.probe(packet, bridge, ports[first], time)
+    let outcome = host.probe(packet, bridge, ports[first], time, &budget)
     crossings = outcome.crossings.filter { $0.fromBridge == self.bridge }
     delivered = outcome.deliveries.filter { !$0.isTunnel }
     reflected = outcome.deliveries.filter(\.isTunnel)
@@ -186,10 +194,19 @@ extension HostDatapath {
     return copy
   }
 
-  fileprivate func probe(_ packet: Packet, _ bridge: Int, _ port: PortState, _ time: Int64) -> Outcome {
+  /// - Parameter budget: what all probes together may still take. Without any the outcome is not known.
+  fileprivate func probe(
+    _ packet: Packet, _ bridge: Int, _ port: PortState, _ time: Int64, _ budget: inout Int
+  ) -> Outcome {
+    guard budget > 0 else {
+      var unknown = Outcome()
+      unknown.isIncomplete = true
+      return unknown
+    }
     var packet = packet
     packet.inPort = port.number ?? 0
     let (runs, isIncomplete) = passages(packet, bridge, at: time, trace: false)
+    budget -= 1 + (runs.last?.stepsTaken ?? 0)
     return outcome(of: runs, isIncomplete: isIncomplete)
   }
 

@@ -65,7 +65,9 @@ public indirect enum Action: Hashable, Sendable {
   case writeActions([Action])
   case clearActions
   case exit
-  /// An action that changes neither the frame nor its way: `note`, `sample`, `fin_timeout`, queues.
+  /// Shortens the timeouts (seconds) of the flow that it is part of, when a TCP frame with FIN or RST comes.
+  case finTimeout(idle: UInt16, hard: UInt16)
+  /// An action that changes neither the frame nor its way: `note`, `sample`, queues.
   case inert(String)
   /// An action that lanecheck does not follow, as in the text: what becomes of the frame is uncertain.
   case unknown(String)

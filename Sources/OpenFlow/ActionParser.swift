@@ -177,9 +177,25 @@ struct ActionParser {
       cursor.position = start
       try cursor.skipItem()
       return .controller(cursor.string(start, cursor.position))
-    case "sample", "fin_timeout": return try inert(start)
+    case "fin_timeout": return try finTimeout(start)
+    case "sample": return try inert(start)
     default: return try unknown(start)
     }
+  }
+
+  private mutating func finTimeout(_ start: Int) throws(FlowSyntaxError) -> Action {
+    var (idle, hard): (UInt16, UInt16) = (0, 0)
+    while !cursor.take(")") {
+      if cursor.take(",") { continue }
+      if cursor.take("idle_timeout=") {
+        idle = try cursor.uint16()
+      } else if cursor.take("hard_timeout=") {
+        hard = try cursor.uint16()
+      } else {
+        return try unknown(start)
+      }
+    }
+    return .finTimeout(idle: idle, hard: hard)
   }
 
   private mutating func output() throws(FlowSyntaxError) -> Action {

@@ -43,6 +43,16 @@ public struct Match: Hashable, Sendable {
     return true
   }
 
+  /// Adds a condition; of what there is on the same field, the bits under `mask` are replaced.
+  public mutating func overwrite(_ field: Field, value: UInt128, mask: UInt128) {
+    guard let index = terms.firstIndex(where: { $0.field == field }) else {
+      add(field, value: value, mask: mask)
+      return
+    }
+    let old = terms[index]
+    terms[index] = MatchTerm(field: field, value: old.value & ~mask | value & mask, mask: old.mask | mask)
+  }
+
   /// The condition on a field.
   public subscript(field: Field) -> MatchTerm? { terms.first { $0.field == field } }
 

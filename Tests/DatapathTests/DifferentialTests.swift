@@ -5,6 +5,7 @@ import Wire
 
 @testable import Datapath
 
+/// No difference is allowed but for what Documentation/datapath.md lists.
 @Suite("Against Open vSwitch", .enabled(if: OpenVSwitch.isInstalled), .serialized)
 struct DifferentialTests {
   /// Recorded bridges, with the tunnels' addresses moved to the network that the test routes.
@@ -40,19 +41,31 @@ struct DifferentialTests {
   func recordedHost(_ directory: String) throws {
     let states = try DifferentialTests.recorded(directory)
     let both = try Differential(states)
-    try compare(both, states, seed: 1, allowingUncertainty: false)
+    try compare(both, states, seed: 1, allowingUncertainty: false, isTracing: true)
   }
 
   @Test("flow sets of Neutron's other modes", arguments: FlowSet.sets)
   func neutron(_ set: FlowSet) throws {
-    try compare(Differential(set.bridges), set.bridges, seed: 2, allowingUncertainty: set.tracksConnections)
+    try compare(Differential(set.bridges), set.bridges, seed: 2, allowingUncertainty: set.tracksConnections,
+      isTracing: !set.tracksConnections)
+  }
+
+  @Test("made-up flow sets", arguments: isFull ? 1...12 : 1...1)
+  func random(_ seed: UInt64) throws {
+    var maker = RandomFlows(seed: seed)
+    let states = maker.bridges(lines: 60)
+    let both = try Differential(states, vlanLimit: seed % 3 == 0 ? 2 : 1, toleratesRefusal: true)
+    #expect(both.refused < 60)
+    try compare(both, states, seed: seed, allowingUncertainty: false)
   }
 
   /// Frames in three parts, with a wait for idle and hard timeouts, and one for all of them, between.
   private func compare(
-    _ both: Differential, _ states: [BridgeState], seed: UInt64, allowingUncertainty: Bool
+    _ both: Differential, _ states: [BridgeState], seed: UInt64, allowingUncertainty: Bool,
+    isTracing: Bool = false
   ) throws {
     var generator = FrameGenerator(states, seed: seed)
+    both.isTracing = isTracing
     for seconds: Int64 in [25, 70, 301] {
       for _ in 0..<(DifferentialTests.isFull ? 167 : 70) { try generator.step(both) }
       if !allowingUncertainty {
@@ -66,6 +79,8 @@ struct DifferentialTests {
       }
     }
     let differences = try both.differences(allowingUncertainty: allowingUncertainty)
+    #expect(both.framesSent >= (DifferentialTests.isFull ? 501 : 200))
+    #expect(!isTracing || both.traced > both.framesSent / 2)
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(3).joined(separator: "\n"))")
   }
 }

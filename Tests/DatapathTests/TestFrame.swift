@@ -43,7 +43,7 @@ struct TestFrame {
     switch number {
     case 1: transport = [UInt8(truncatingIfNeeded: ports.0), UInt8(truncatingIfNeeded: ports.1), 0, 0, 0, 1, 0, 1]
     case 6:
-      transport = octets(UInt64(ports.0), 2) + octets(UInt64(ports.1), 2) + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2]
+      transport = octets(UInt64(ports.0), 2) + octets(UInt64(ports.1), 2) + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, ports.1 == 67 ? 0x11 : 2]
       transport += [16, 0, 0, 0, 0, 0]
     default: transport = octets(UInt64(ports.0), 2) + octets(UInt64(ports.1), 2) + octets(30, 2) + [0, 0]
     }

@@ -110,7 +110,7 @@ struct ActionTests {
     ("apply_actions(output:2),output:3", [.output(.number(2)), .output(.number(3))]),
     ("note:00.01.02.00.00.00,output:1", [.inert("note:00.01.02.00.00.00"), .output(.number(1))]),
     ("set_queue:3,pop_queue", [.inert("set_queue:3"), .inert("pop_queue")]),
-    ("fin_timeout(idle_timeout=5)", [.inert("fin_timeout(idle_timeout=5)")]),
+    ("fin_timeout(idle_timeout=5,hard_timeout=9)", [.finTimeout(idle: 5, hard: 9)]),
     (
       "multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[]),bundle(eth_src,0,hrw,ofport,members:4,8)",
       [
