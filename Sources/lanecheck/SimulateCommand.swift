@@ -35,6 +35,11 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Leave out copies that may be or not.")
   var certain = false
 
+  @Flag(
+    name: .customLong("l2population"),
+    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
+  var populates = false
+
   @Option(
     help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
@@ -52,6 +57,7 @@ struct SimulateCommand: ParsableCommand {
   func run() throws {
     var options = SimulateOptions(paths: [bundle], output: output)
     options.manifest = manifest
+    options.populatesTables = populates
     options.onlyCertain = certain
     options.caching = !decideAnew
     let progress = ProgressLine(quiet: quiet)

@@ -89,6 +89,11 @@ struct TraceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The frame's number in the capture, from 1.", valueName: "n"))
   var frame: UInt64 = 1
 
+  @Flag(
+    name: .customLong("l2population"),
+    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
+  var populates = false
+
   @Option(
     help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
@@ -113,6 +118,7 @@ struct TraceCommand: ParsableCommand {
   func run() throws {
     var options = TraceOptions(paths: [bundle])
     options.manifest = manifest
+    options.populatesTables = populates
     options.from = from
     options.to = to
     options.kind = kind
