@@ -10,7 +10,8 @@ struct SimulateCommand: ParsableCommand {
       Takes the frames that guests sent (from their tap captures, else qvo or qvb) in the order of time, runs them \
       through the dumped flows of all hosts with learning and timeouts, and writes what taps, qvos and tunnel \
       interfaces would have shown: HOST/INTERFACE.pcap below the output directory. Hold them against the real \
-      captures to see where the network did otherwise. The network between the hosts is taken to be perfect.
+      captures to see where the network did otherwise. The network between the hosts is taken to be perfect; a \
+      host without dumps counts as Neutron would set it up.
 
       EXAMPLES
         lanecheck simulate bundle/ --output simulated/

@@ -20,7 +20,8 @@ struct TraceCommand: ParsableCommand {
     discussion: """
       As ovs-appctl ofproto/trace shows one bridge, this shows the whole overlay: the tables that decide on the \
       sender's host, the tunnels, the tables of every host that receives, and where the copies end. It needs no \
-      running host, only dumps of ports and flows. Hosts start with what the dumps show as learned.
+      running host, only dumps of ports and flows; a host without dumps counts as Neutron would set it up. Hosts start \
+      with what the dumps show as learned.
 
       FROM and TO are guest names, MACs, addresses or port names; FROM may also be HOST/PORT, any port of any bridge. \
       Without TO the frame is an ARP broadcast. With TO it is a ping, if addresses are known.
