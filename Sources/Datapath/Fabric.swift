@@ -18,6 +18,8 @@ public struct Fabric: Sendable {
     var datapath: HostDatapath?
     var decided: DecidedFlows
     var vteps: [IPAddress]
+    /// No flows were dumped: they are as Neutron would install them.
+    var isIntended = false
   }
 
   var members: [Member]
@@ -26,13 +28,25 @@ public struct Fabric: Sendable {
   /// - Parameters:
   ///   - after: start from the state that was taken when the captures ended, where there is one.
   ///   - isComplete: what the dumps do not show was not learned. False: it may have been.
+  ///   - mode: how Neutron would set up the hosts of which no flows were dumped.
   ///   - caching: whether decided flows are kept.
-  public init(_ deployment: Deployment, after: Bool = false, isComplete: Bool = true, caching: Bool = true) {
-    members = deployment.hosts.map { host in
+  public init(
+    _ deployment: Deployment, after: Bool = false, isComplete: Bool = true, mode: NeutronMode = .plain,
+    caching: Bool = true
+  ) {
+    members = deployment.hosts.enumerated().map { index, host in
       let state = after ? host.after ?? host.before : host.state
-      return Member(
+      var member = Member(
         name: host.name, datapath: state.flatMap { Fabric.datapath($0, isComplete: isComplete) },
         decided: DecidedFlows(isOn: caching), vteps: host.vteps)
+      // A host without a port of any network is nothing that an intent speaks of.
+      if member.datapath == nil, deployment.ports.contains(where: { $0.host == index && $0.network != nil }),
+        let intended = NeutronFlows.host(index, of: deployment, mode: mode)
+      {
+        member.datapath = HostDatapath(bridges: intended.bridges)
+        member.isIntended = true
+      }
+      return member
     }
     // Addresses of tunnels first: of others, several hosts may have the same.
     for addresses in [deployment.hosts.map(\.vteps), deployment.hosts.map(\.addresses)] {
@@ -51,7 +65,7 @@ public struct Fabric: Sendable {
   }
 
   private static func datapath(_ state: HostState, isComplete: Bool) -> HostDatapath? {
-    guard state.bridges.contains(where: { $0.flows != nil }) else { return nil }
+    guard state.bridges.contains(where: { !($0.flows?.flows.isEmpty ?? true) }) else { return nil }
     return HostDatapath(
       bridges: state.bridges.map { bridge in
         var state = BridgeState(bridge, taken: state.taken)
@@ -63,6 +77,9 @@ public struct Fabric: Sendable {
   // MARK: Names
 
   public var hostNames: [String] { members.map(\.name) }
+
+  /// Whether a host's flows are those that Neutron would install, for want of dumps.
+  public func isIntended(_ host: Int) -> Bool { members[host].isIntended }
 
   /// Whether something is known of a host's switches.
   public func isKnown(_ host: Int) -> Bool { members[host].datapath != nil }

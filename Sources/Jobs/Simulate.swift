@@ -15,6 +15,8 @@ public struct SimulateOptions: Sendable {
   public var output: String
   /// Copies that what is not known leaves open are left out.
   public var onlyCertain = false
+  /// Hosts without dumps are taken to be set up with l2population and ARP responder; else they flood and learn.
+  public var populatesTables = false
   /// Whether decided flows are kept for later frames.
   public var caching = true
 
@@ -22,6 +24,8 @@ public struct SimulateOptions: Sendable {
     self.paths = paths
     self.output = output
   }
+
+  var mode: NeutronMode { populatesTables ? .l2population : .plain }
 }
 
 /// Runs the frames that guests sent through all hosts, and writes what every capture point would have seen.
@@ -35,9 +39,9 @@ public func simulate(
   guard !frames.points.isEmpty else {
     throw JobError("no capture of a guest's tap, qvo or qvb was found: simulate is fed with what guests sent")
   }
-  var run = Simulation(survey, caching: options.caching, onlyCertain: options.onlyCertain)
+  var run = Simulation(survey, mode: options.mode, caching: options.caching, onlyCertain: options.onlyCertain)
   guard run.knowsAnything else {
-    throw JobError("the flows of no host are known: simulate needs dumps of br-int and br-tun")
+    throw JobError("the flows of no host are known, nor networks for which Neutron would install some")
   }
   let writer: SimulatedCaptures
   do throws(CaptureWriteError) {
@@ -85,13 +89,13 @@ struct Simulation {
     var frame: FabricFrame
   }
 
-  init(_ survey: SurveyResult, caching: Bool, onlyCertain: Bool) {
+  init(_ survey: SurveyResult, mode: NeutronMode, caching: Bool, onlyCertain: Bool) {
     deployment = survey.deployment
     self.onlyCertain = onlyCertain
-    let fabric = Fabric(survey.deployment, caching: caching)
+    let fabric = Fabric(survey.deployment, mode: mode, caching: caching)
     self.fabric = fabric
     entries = survey.deployment.ports.map { port in
-      for name in [port.bridgePort, port.qvo, port.tap].compactMap({ $0 }) {
+      for name in [port.bridgePort, port.qvo, port.tap, port.name].compactMap({ $0 }) {
         if let found = fabric.port(named: name, on: port.host) { return found }
       }
       return nil
@@ -186,6 +190,10 @@ struct Simulation {
       return "\(survey.deployment.hosts[point.host].name)/\(point.interface)"
     }
     report.notes = frames.errors
+    let intended = fabric.hostNames.indices.filter(fabric.isIntended).map { fabric.hostNames[$0] }
+    if !intended.isEmpty {
+      report.notes.append("no dumps of \(intended.joined(separator: ", ")): flows as Neutron would install them")
+    }
     for port in unknownPorts.sorted() {
       let port = deployment.ports[port]
       report.notes.append(

@@ -30,11 +30,15 @@ public struct TraceOptions: Sendable {
   public var isLearned = false
   /// Start from the state that was taken when the captures ended.
   public var after = false
+  /// Hosts without dumps are taken to be set up with l2population and ARP responder; else they flood and learn.
+  public var populatesTables = false
   /// A frame of a capture of the bundle instead of one that is made up; its number counts from 1.
   public var capture: String?
   public var frame: UInt64 = 1
 
   public init(paths: [String]) { self.paths = paths }
+
+  var mode: NeutronMode { populatesTables ? .l2population : .plain }
 }
 
 /// Sends frames through all hosts of a bundle and tells what each does with them.
@@ -64,7 +68,7 @@ private struct Tracer {
       // Captures tell addresses of guests that no state names.
       survey = try prepare(wanted).0
     }
-    fabric = Fabric(survey.deployment, after: options.after, caching: false)
+    fabric = Fabric(survey.deployment, after: options.after, mode: options.mode, caching: false)
     var entries: [FabricPort: Int] = [:]
     for (index, port) in survey.deployment.ports.enumerated() {
       if let entry = Tracer.entry(port, fabric) { entries[entry] = index }
@@ -73,7 +77,7 @@ private struct Tracer {
   }
 
   private static func entry(_ port: Port, _ fabric: Fabric) -> FabricPort? {
-    for name in [port.bridgePort, port.qvo, port.tap].compactMap({ $0 }) {
+    for name in [port.bridgePort, port.qvo, port.tap, port.name].compactMap({ $0 }) {
       if let found = fabric.port(named: name, on: port.host) { return found }
     }
     return nil
@@ -103,7 +107,7 @@ private struct Tracer {
       throw JobError(
         fabric.isKnown(host)
           ? "\(deployment.ports[port].name) is on no bridge of \(deployment.hosts[host].name) that the dumps show"
-          : "the flows of \(deployment.hosts[host].name) are not known: trace needs dumps of br-int and br-tun")
+          : "the flows of \(deployment.hosts[host].name) are not known, and no network of its ports is either")
     }
     return Place(entry: entry, port: port, name: deployment.ports[port].name)
   }
@@ -325,6 +329,11 @@ private struct Tracer {
     let moment = options.after ? "after the captures" : "before the captures"
     let when = time == 0 ? "" : ", \(timestamp(time))"
     notes.append("State: the hosts' dumps from \(moment)\(when); what they do not show was not learned")
+    let intended = deployment.hosts.indices.filter(fabric.isIntended).map { deployment.hosts[$0].name }
+    if !intended.isEmpty {
+      let mode = options.mode.populatesTables ? "with l2population" : "plain, without l2population"
+      notes.append("No dumps of \(intended.joined(separator: ", ")): flows as Neutron would install them (\(mode))")
+    }
     if !unknown.isEmpty {
       notes.append("Nothing is known of the switches of \(unknown.joined(separator: ", "))")
     }

@@ -10,7 +10,8 @@ struct SimulateCommand: ParsableCommand {
       Takes the frames that guests sent (from their tap captures, else qvo or qvb) in the order of time, runs them \
       through the dumped flows of all hosts with learning and timeouts, and writes what taps, qvos and tunnel \
       interfaces would have shown: HOST/INTERFACE.pcap below the output directory. Hold them against the real \
-      captures to see where the network did otherwise. The network between the hosts is taken to be perfect.
+      captures to see where the network did otherwise. The network between the hosts is taken to be perfect; a \
+      host without dumps counts as Neutron would set it up.
 
       EXAMPLES
         lanecheck simulate bundle/ --output simulated/
@@ -35,6 +36,11 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Leave out copies that may be or not.")
   var certain = false
 
+  @Flag(
+    name: .customLong("l2population"),
+    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
+  var populates = false
+
   @Option(
     help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
@@ -52,6 +58,7 @@ struct SimulateCommand: ParsableCommand {
   func run() throws {
     var options = SimulateOptions(paths: [bundle], output: output)
     options.manifest = manifest
+    options.populatesTables = populates
     options.onlyCertain = certain
     options.caching = !decideAnew
     let progress = ProgressLine(quiet: quiet)

@@ -20,7 +20,8 @@ struct TraceCommand: ParsableCommand {
     discussion: """
       As ovs-appctl ofproto/trace shows one bridge, this shows the whole overlay: the tables that decide on the \
       sender's host, the tunnels, the tables of every host that receives, and where the copies end. It needs no \
-      running host, only dumps of ports and flows. Hosts start with what the dumps show as learned.
+      running host, only dumps of ports and flows; a host without dumps counts as Neutron would set it up. Hosts start \
+      with what the dumps show as learned.
 
       FROM and TO are guest names, MACs, addresses or port names; FROM may also be HOST/PORT, any port of any bridge. \
       Without TO the frame is an ARP broadcast. With TO it is a ping, if addresses are known.
@@ -89,6 +90,11 @@ struct TraceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The frame's number in the capture, from 1.", valueName: "n"))
   var frame: UInt64 = 1
 
+  @Flag(
+    name: .customLong("l2population"),
+    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
+  var populates = false
+
   @Option(
     help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
     completion: .file(extensions: ["yaml", "yml"]))
@@ -113,6 +119,7 @@ struct TraceCommand: ParsableCommand {
   func run() throws {
     var options = TraceOptions(paths: [bundle])
     options.manifest = manifest
+    options.populatesTables = populates
     options.from = from
     options.to = to
     options.kind = kind

@@ -169,6 +169,41 @@ enum Bundles {
     }
   }
 
+  @Test("without dumps, flows are those that Neutron would install", arguments: [false, true])
+  func intended(populates: Bool) throws {
+    let bundle = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: bundle) }
+    try FileManager.default.createDirectory(at: bundle, withIntermediateDirectories: true)
+    let manifest = """
+      networks: { blue: { vni: 0x51 } }
+      hosts:
+        left:
+          vtep: 198.51.100.1
+          vlans: { blue: 7 }
+          ports: { web: { network: blue, mac: "fa:16:3e:00:00:01", ip: 10.1.0.1, tap: tap0000000a-01 } }
+        right:
+          vtep: 198.51.100.2
+          vlans: { blue: 9 }
+          ports: { db: { network: blue, mac: "fa:16:3e:00:00:02", ip: 10.1.0.2, tap: tap0000000a-02 } }
+        far:
+          vtep: 198.51.100.3
+          vlans: { blue: 3 }
+          ports: { log: { network: blue, mac: "fa:16:3e:00:00:03", ip: 10.1.0.3, tap: tap0000000a-03 } }
+      """
+    try Data(manifest.utf8).write(to: bundle.appendingPathComponent("lanecheck.yaml"))
+    var options = TraceOptions(paths: [bundle.path])
+    options.from = "web"
+    options.to = "db"
+    options.populatesTables = populates
+    let report = try trace(options)
+    let reached = report.frames[0].ends.filter { $0.kind == .delivered }
+    // With l2population the sender knows where the MAC is before any frame came from it.
+    #expect(Set(reached.compactMap(\.guest)) == (populates ? ["db"] : ["db", "log"]))
+    #expect(
+      reached.first { $0.guest == "db" }?.lane == ["left VLAN 7", "VXLAN VNI 81 (0x51)", "right VLAN 9"])
+    #expect(report.notes.contains { $0.contains("as Neutron would install them") })
+  }
+
   @Test func jsonHoldsTheWholeWay() throws {
     let text = renderJSON(try trace(Self.options("clean-vxlan")))
     let json = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
