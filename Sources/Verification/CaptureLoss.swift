@@ -109,6 +109,10 @@ extension Judge {
     guard topology.hostHasTunnelPoint[Int(delivery.host)], isLive(tunnelOf: delivery.host, delivery.start),
       let origin = origin(of: at), origin.host != delivery.host
     else { return }
+    // A capture that writes a frame twice shows one delivery more than arrived.
+    for other in resolver.passages where other.port == delivery.port && other.direction == .toGuest {
+      if other.fromTunnel >= 0 || other.fromEntry >= 0 { return }
+    }
     for other in 0..<at where resolver.passages[other].host == delivery.host {
       let earlier = resolver.passages[other]
       if earlier.direction == .toGuest, earlier.fromTunnel < 0, earlier.fromEntry < 0 { return }

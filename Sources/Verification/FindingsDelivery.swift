@@ -217,10 +217,20 @@ extension FindingBuilder {
     case .underlay:
       draft.finding.next = underlaySteps(loss.peer)
       draft.parent = isolated[loss.peer] ?? isolated[loss.host] ?? draft.parent
-    case .toPort, .floodCopy: break
+    case .toPort:
+      if draft.parent == nil { draft.parent = mistranslation(at: loss.host, network) }
+    case .floodCopy: break
     }
     addCounters(&draft, loss)
     drafts.append(draft)
+  }
+
+  /// The finding that a host puts a network on another VLAN: its own ports there lack what went astray.
+  func mistranslation(at host: Int32, _ network: Int32) -> Int? {
+    drafts.indices.first {
+      guard let key = drafts[$0].key, key.fault == .wrongLocalVLAN else { return false }
+      return key.host == host && key.network == network
+    }
   }
 
   /// A finding about frames that vanished, all of them.

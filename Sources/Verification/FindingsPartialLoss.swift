@@ -47,6 +47,7 @@ extension FindingBuilder {
       ("arrived", .number(Int64(clamping: passed))), ("lost", .number(Int64(clamping: lost.count))),
     ]
     draft.parent = modification(on: key.stretch, key.host, key.peer)
+    if draft.parent == nil, key.stretch == .toPort { draft.parent = mistranslation(at: key.host, key.network) }
     var loss = Loss(stretch: key.stretch, host: key.host, peer: key.peer)
     loss.add(key, record, passed: passed)
     addCounters(&draft, loss)

@@ -34,15 +34,25 @@ extension Judge {
       if passage.ranks & 9 == 9 {
         if passage.direction == .toGuest { policy.delivered[port] &+= 1 } else { policy.sent[port] &+= 1 }
       } else if passage.ranks == 8, passage.direction == .toGuest, spans[tap].contains(passage.start),
+        !isShown(passage, at: 1),
         seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
       {
         note(&policy.refused[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
       } else if passage.ranks == 1, passage.direction == .fromGuest, spans[bridge].contains(passage.start),
-        topology.isOwn(seen.source, of: port), !hasLeft(at), !isShown(beside: passage.host)
+        !isShown(passage, at: 8), topology.isOwn(seen.source, of: port), !hasLeft(at), !isShown(beside: passage.host)
       {
         note(&policy.held[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
       }
     }
+  }
+
+  /// Whether another sighting of the frame at the same port has what this one lacks: captures may write twice.
+  private func isShown(_ passage: Passage, at rank: UInt16) -> Bool {
+    for other in resolver.passages
+    where other.port == passage.port && other.direction == passage.direction && other.ranks & rank != 0 {
+      return true
+    }
+    return false
   }
 
   private func note(_ record: inout FaultRecord?, _ group: [Observation], _ index: Int, _ trajectory: UInt64) {

@@ -8,7 +8,9 @@ let deliveryRules: [Rule] = [
       frames before and after), and either two independent points downstream lack the frame too, or a whole class of
       frames is absent there while others pass, or counters account for it, or the guest retransmits without an answer.
       The finding names the segment: the underlay between two hosts, or the inside of which host. It is an error when a
-      whole class is lost, a warning for single frames.
+      whole class is lost, a warning with its rate ("12 of 80 frames") where others pass. A host that nothing reaches,
+      or from which nothing arrives, is one finding, whoever its peers are. Counters of the dumps before and after that
+      grew (drops of interfaces, flows that drop) are shown beside it.
       """,
     origins: """
       - On the underlay: MTU, a firewall or ACL for UDP 4789 or GRE, a wrong route, a link that drops.
@@ -29,7 +31,9 @@ let deliveryRules: [Rule] = [
     exceptions: """
       A missing sighting alone is never enough. Not raised between tap and qvo without a reason from state (security
       groups drop there: dropped-by-policy), for frames that flows drop, for what is consumed and answered locally (ARP
-      responder, DHCP), nor for reserved multicast (01:80:c2:00:00:0x), which bridges do not forward.
+      responder, DHCP), nor for reserved multicast (01:80:c2:00:00:0x), which bridges do not forward. Where some frames
+      pass, TCP, fragments and frames above 1,400 octets prove nothing (NICs cut and join them), nor do ARP and ND on
+      their way out of a host (address protection), nor what security groups of br-int may drop.
       """),
   Rule(
     "dropped-by-policy", .delivery, .info,
@@ -49,7 +53,10 @@ let deliveryRules: [Rule] = [
           ovs-appctl dpctl/dump-conntrack | grep ADDRESS
       """,
     remedy: "Add the rule if the traffic is wanted.",
-    exceptions: "What no filter explains is judged by frame-lost."),
+    exceptions: """
+      What no filter explains is judged by frame-lost. Not raised for fewer than three frames, nor where the capture of
+      the point beyond loses as many; multicast, which Linux bridges hold back where nobody listens, does not count.
+      """),
   Rule(
     "frame-duplicated", .delivery, .warning,
     "A point sees more copies of a frame than entered.",
@@ -68,7 +75,10 @@ let deliveryRules: [Rule] = [
           ovs-ofctl -O OpenFlow13 --names dump-flows br-tun table=22
       """,
     remedy: "Remove the second tunnel port or the loop.",
-    exceptions: "Copies of a flood to different VTEPs are not duplicates; nor are frames that the guest repeated."),
+    exceptions: """
+      Copies of a flood to different VTEPs are not duplicates; nor are frames that the guest repeated. A capture that
+      writes frames twice is told by the next point, which shows them once.
+      """),
   Rule(
     "frame-modified", .delivery, .error,
     "A frame arrived with other content than it was sent with.",
@@ -88,7 +98,9 @@ let deliveryRules: [Rule] = [
     remedy: "Switch the faulty offload off, replace the NIC, or remove the flow.",
     exceptions: """
       Unfinished checksums at a sender (offload), superframes (GSO, TSO, GRO), padding and snap lengths are no
-      modification.
+      modification. Packets without an IPv4 identification, and IPv6 other than echoes, cannot be known again once
+      their content differs, nor those of senders that give many packets the same identification. Only the first 128
+      octets of a packet are compared.
       """),
   Rule(
     "frame-reordered", .delivery, .info,

@@ -96,7 +96,6 @@ import Wire
   func twoGuestsThatAnswerForOneAddressAreADuplicate(isDisputed: Bool) throws {
     var overlay = MadeFaultsTests.overlay()
     overlay.guests[1].address = overlay.guests[0].address
-    MadeFaultsTests.talk(&overlay, rounds: 1)
     for number in 0..<12 {
       // Taking turns is a dispute; taking over is not.
       let speaker = isDisputed ? number % 2 : number / 6
