@@ -22,12 +22,7 @@ extension ObservationBuilder {
       note(.init(kind: .fragmented, point: UInt16(truncatingIfNeeded: point), from: from, to: to), record, time: time)
     }
     guard let whole = fragments.add(bytes, outer, point: point, frame: record.number, time: time) else { return }
-    let linkType: UInt16 =
-      switch frame.link.kind {
-      case .cookedV1: 113
-      case .cookedV2: 276
-      default: 1
-      }
+    let linkType = record.interface < linkTypes.count ? linkTypes[record.interface] : 1
     decode(
       whole.bytes.span, wireLength: whole.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
     guard frame.tunnel.kind != .none else {
