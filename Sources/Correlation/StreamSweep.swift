@@ -9,6 +9,8 @@ struct StreamSweep: Sendable {
   private var group: [Observation] = []
   /// For each sighting that is still young: where what was not handed on of it begins.
   private var open: [Int64] = []
+  /// Linux cuts no superframe into more datagrams (UDP_MAX_SEGMENTS).
+  private static var mostDatagrams: Int64 { 128 }
   /// Places count datagrams, not octets.
   private var isDatagram = false
   private static var nowhere: Int64 { .min }
@@ -96,7 +98,9 @@ struct StreamSweep: Sendable {
       hasSuperframes = true
       var end = entries[index].start
       var sum: UInt32 = 0
-      while sum < entries[index].payload, let length = lengths[end], length > 0 {
+      while sum < entries[index].payload, end - entries[index].start < StreamSweep.mostDatagrams,
+        let length = lengths[end], length > 0
+      {
         sum = sum.addingReportingOverflow(length).partialValue
         end += 1
       }

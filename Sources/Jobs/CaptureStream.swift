@@ -152,7 +152,7 @@ struct CaptureStream: ~Copyable {
 
   var outcome: CaptureOutcome {
     var outcome = CaptureOutcome(
-      counts: builder.counts, unknown: builder.unknown, anomalies: builder.anomalies,
+      counts: builder.allCounts, unknown: builder.unknown, anomalies: builder.anomalies,
       error: error.map { describe($0) } ?? undecoded, isTruncated: error?.kind == .truncated,
       snapLength: facts.snapLength)
     outcome.facts = facts

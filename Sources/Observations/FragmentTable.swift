@@ -36,6 +36,8 @@ struct FragmentTable: Sendable {
     var started: Int64
     /// Link and IP headers of the first fragment, for the packet as a whole.
     var header: [UInt8] = []
+    /// Where its IP header begins: fragments may come with different tags.
+    var network = 0
     var head: [UInt8] = []
     var ranges: [Range<Int>] = []
     var total: Int?
@@ -78,6 +80,7 @@ struct FragmentTable: Sendable {
     }
     keepHead(bytes, from: network + headerLength, offset: offset, length: length, at)
     if offset == 0 {
+      packets[at].network = network
       packets[at].header = Array(0..<(network + (headers.network == .ipv4 ? headerLength : 40))).map { bytes[$0] }
       if headers.network == .ipv6 { packets[at].header[network + 6] = bytes[network + 40] }
       packets[at].frame = frame
@@ -87,7 +90,7 @@ struct FragmentTable: Sendable {
       !packets[at].header.isEmpty
     else { return nil }
     let packet = packets.remove(at: at)
-    return FragmentTable.whole(packet, network: network, total: total, isIPv4: headers.network == .ipv4)
+    return FragmentTable.whole(packet, total: total, isIPv4: headers.network == .ipv4)
   }
 
   private mutating func forget(before time: Int64) { packets.removeAll { $0.started < time } }
@@ -127,8 +130,9 @@ struct FragmentTable: Sendable {
     }
   }
 
-  private static func whole(_ packet: Packet, network: Int, total: Int, isIPv4: Bool) -> Whole {
+  private static func whole(_ packet: Packet, total: Int, isIPv4: Bool) -> Whole {
     var bytes = packet.header
+    let network = packet.network
     let length = isIPv4 ? bytes.count - network + total : total
     let field = network + (isIPv4 ? 2 : 4)
     bytes[field] = UInt8(truncatingIfNeeded: length >> 8)

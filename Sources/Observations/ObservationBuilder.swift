@@ -104,7 +104,7 @@ public struct ObservationBuilder: Sendable {
   private let kinds: [PointKind]
   /// Whether a VTEP is the host's own, by its index.
   private var isOwn: [Bool]
-  private var linkTypes: [UInt16] = []
+  var linkTypes: [UInt16] = []
 
   private enum Route {
     case none

@@ -22,12 +22,7 @@ extension ObservationBuilder {
       note(.init(kind: .fragmented, point: UInt16(truncatingIfNeeded: point), from: from, to: to), record, time: time)
     }
     guard let whole = fragments.add(bytes, outer, point: point, frame: record.number, time: time) else { return }
-    let linkType: UInt16 =
-      switch frame.link.kind {
-      case .cookedV1: 113
-      case .cookedV2: 276
-      default: 1
-      }
+    let linkType = record.interface < linkTypes.count ? linkTypes[record.interface] : 1
     decode(
       whole.bytes.span, wireLength: whole.wireLength, linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
     guard frame.tunnel.kind != .none else {
@@ -96,10 +91,14 @@ extension ObservationBuilder {
     let vid = frame.outer.tags.count > 0 ? frame.outer.tags[0].vid : 0
     let key = UnderlayEvidence.Key(
       kind: .outerVLAN, point: UInt16(truncatingIfNeeded: point), from: from, to: to, vid: vid)
-    guard !outerTags.count(key) else { return }
-    note(key, record, time: time)
-    counts.underlay[key]?.outerSource = frame.outer.source
-    counts.underlay[key]?.outerDestination = frame.outer.destination
+    outerTags.count(key, time: time, frame: record.number, frame.outer)
+  }
+
+  /// All counts, with those by outer VLAN.
+  public var allCounts: CaptureCounts {
+    var all = counts
+    for (key, seen) in outerTags.evidence { all.underlay[key] = seen }
+    return all
   }
 
   private mutating func note(_ key: UnderlayEvidence.Key, _ record: FrameRecord, time: Int64) {
@@ -108,25 +107,34 @@ extension ObservationBuilder {
   }
 }
 
-/// Outer VLANs that were noted a moment ago: nearly every packet has the one that its like had before, and only the
-/// first ones are evidence.
+/// Counts of the host's own tunnel packets by receiver and outer VLAN. Nearly every packet is like one a moment ago, and
+/// found without hashing its key.
 struct OuterTagCache: Sendable {
-  private var keys: [UInt64] = Array(repeating: .max, count: 256)
-  private var seen: [UInt8] = Array(repeating: 0, count: 256)
+  private(set) var evidence: [(key: UnderlayEvidence.Key, seen: UnderlayEvidence)] = []
+  private var places: [UnderlayEvidence.Key: Int] = [:]
+  /// Of `evidence`, by a few bits of the key.
+  private var recent: [Int32] = Array(repeating: -1, count: 256)
 
-  /// Whether enough of the kind were noted.
-  mutating func count(_ key: UnderlayEvidence.Key) -> Bool {
+  mutating func count(_ key: UnderlayEvidence.Key, time: Int64, frame: UInt64, _ outer: FrameHeaders) {
     let packed = UInt64(key.from) << 48 | UInt64(key.to) << 32 | UInt64(key.vid) << 16 | UInt64(key.point)
     let slot = Int(truncatingIfNeeded: (packed &* 0x9e37_79b9_7f4a_7c15) >> 56)
-    if keys[slot] == packed {
-      if seen[slot] >= OuterTagCache.enough { return true }
-      seen[slot] += 1
-    } else {
-      keys[slot] = packed
-      seen[slot] = 1
+    let at = Int(recent[slot])
+    if at >= 0, evidence[at].key == key {
+      evidence[at].seen.add(time: time, frame: frame)
+      return
     }
-    return false
+    guard let place = places[key] ?? make(key, outer) else { return }
+    recent[slot] = Int32(truncatingIfNeeded: place)
+    evidence[place].seen.add(time: time, frame: frame)
   }
 
-  static var enough: UInt8 { 100 }
+  private mutating func make(_ key: UnderlayEvidence.Key, _ outer: FrameHeaders) -> Int? {
+    guard evidence.count < UnderlayEvidence.mostKeys else { return nil }
+    var seen = UnderlayEvidence()
+    seen.outerSource = outer.source
+    seen.outerDestination = outer.destination
+    evidence.append((key, seen))
+    places[key] = evidence.count - 1
+    return evidence.count - 1
+  }
 }

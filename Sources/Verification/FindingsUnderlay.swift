@@ -141,9 +141,15 @@ extension FindingBuilder {
   private mutating func addSizeLimits() {
     let keys = judge.sizes.keys.sorted { ($0.host, $0.peer, $0.kind) < ($1.host, $1.peer, $1.kind) }
     var limits: [UInt64: (key: SizeKey, record: FaultRecord, largest: UInt32, passed: UInt64)] = [:]
+    func pairOf(_ key: SizeKey) -> UInt64 { UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: key.peer)) }
+    // An MTU does not tell kinds apart: what passes of any kind was no limit for the others.
+    var largest: [UInt64: UInt32] = [:]
+    for key in keys { largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0) }
     for key in keys {
-      guard let sizes = judge.sizes[key], sizes.isLimit else { continue }
-      let pair = UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: key.peer))
+      guard let sizes = judge.sizes[key], sizes.isLimit, let least = sizes.missed.map(\.length).min(),
+        least > largest[pairOf(key)] ?? 0
+      else { continue }
+      let pair = pairOf(key)
       var limit = limits[pair] ?? (key, FaultRecord(), 0, 0)
       limit.record.count += sizes.missedAbove
       limit.record.copies += sizes.missedAbove

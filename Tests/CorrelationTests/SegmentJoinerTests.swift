@@ -39,7 +39,9 @@ import Wire
       numbers[frame.point] = number
       let sequence = UInt32(truncatingIfNeeded: Int64(origin) + frame.range.lowerBound)
       let length = UInt32(frame.range.count)
-      let digest = UInt64(frame.range.lowerBound) &* 0x9e37_79b9 ^ UInt64(length) | frame.flow << 56
+      var digest = UInt64(frame.range.lowerBound) &* 0x9e37_79b9
+      digest ^= UInt64(length)
+      digest |= frame.flow << 56
       joiner.add([
         SegmentRecord(
           flow: frame.flow, time: frame.time,
@@ -51,7 +53,11 @@ import Wire
         digest: digest, time: frame.time, source: .zero, destination: .zero, outerSource: .zero, frame: number,
         capture: frame.point, point: frame.point, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0, target: 0,
         length: length + 66, tagCount: 0, direction: .unknown, basis: .none, frameClass: .tcp)
-      if let at = groups.firstIndex(where: { $0.1 == frame.range && $0.2 == frame.flow && abs($0.0 - frame.time) <= gap }) {
+      let known = groups.firstIndex { group in
+        guard group.1 == frame.range, group.2 == frame.flow else { return false }
+        return abs(group.0 - frame.time) <= gap
+      }
+      if let at = known {
         groups[at].3.append(observation)
       } else {
         groups.append((frame.time, frame.range, frame.flow, [observation]))
@@ -78,7 +84,8 @@ import Wire
 
   /// Where all was captured, what is joined must be the same data.
   @Test(arguments: [nil, 5, 120, 299] as [Int?]) func dataIsCompared(_ changed: Int?) {
-    let sent = (0..<300).map { UInt8(truncatingIfNeeded: $0 * 31 ^ $0 >> 3) }
+    var sent: [UInt8] = []
+    for number in 0..<300 { sent.append(UInt8(truncatingIfNeeded: (number * 31) ^ (number >> 3))) }
     var received = sent
     if let changed { received[changed] ^= 0x10 }
     let seen = [
@@ -91,9 +98,10 @@ import Wire
   }
 
   @Test func whereNothingWasJoinedNothingChanges() {
-    let seen = (0..<6).map { (number: Int) -> Seen in
+    var seen: [Seen] = []
+    for number in 0..<6 {
       let start = Int64(number / 2 * 100)
-      return Seen(point: UInt16(number % 2), range: start..<start + 100, time: Int64(number))
+      seen.append(Seen(point: UInt16(number % 2), range: start..<(start + 100), time: Int64(number)))
     }
     #expect(Self.pieces(seen) == [Piece([0, 1], 100), Piece([0, 1], 100), Piece([0, 1], 100)])
   }
@@ -142,7 +150,7 @@ import Wire
     }
     let watermarks = (0..<90).map { Int64($0) * 250 }
     let pieces = Self.pieces(seen, watermarks: watermarks).sorted { $0.length > $1.length }
-    let whole = pieces.filter { $0 == Piece([0, 1, 2], 100) || $0.points.sorted() == [0, 1, 2] && $0.length == 100 }
+    let whole = pieces.filter { $0.length == 100 && $0.points.sorted() == [0, 1, 2] }
     #expect(whole.count == 200)
     #expect(pieces.allSatisfy { $0.points.count == Set($0.points).count })
   }
@@ -195,7 +203,11 @@ import Wire
 
   /// Each frame overlaps all others, with boundaries of its own: quadratic, were it cut.
   @Test func hostileStreamsAreNotCut() {
-    let seen = (0..<3000).map { Seen(point: 0, range: Int64($0)..<Int64($0 + 60_000), time: Int64($0 / 10)) }
+    var seen: [Seen] = []
+    for number in 0..<3000 {
+      let start = Int64(number)
+      seen.append(Seen(point: 0, range: start..<(start + 60_000), time: start / 10))
+    }
     #expect(Self.pieces(seen).count == 3000)
   }
 }

@@ -40,4 +40,29 @@ import Verification
     #expect(causes.first?.host == fault.host)
     #expect(causes.first?.cause?.kind == fault.cause)
   }
+
+  /// The sender's port shows superframes only; its segments leave in another lane.
+  @Test func segmentsInAnotherLaneAreFound() throws {
+    let rewritten = try OffloadRewriting.captures("clean-two-tenants", most: Self.mergings[0].most)
+    #expect(rewritten.joined > 0)
+    var files = rewritten.files
+    var wrong: UInt64 = 0
+    for host in ["host1", "host2", "host3"] {
+      files["\(host)/eth1.pcap"] = try UnderlayRulesTests.rewrite("clean-two-tenants", "\(host)/eth1.pcap") { bytes, frame in
+        let isSegment =
+          frame.hasInner && frame.outer.sourceAddress == UnderlayRulesTests.host2 && frame.inner.transport == .tcp
+          && frame.tunnel.id == 0x39 && bytes.count - Int(frame.inner.start) > 100
+        guard isSegment else { return [bytes] }
+        if host == "host2" { wrong += 1 }
+        var changed = bytes
+        changed[Int(frame.inner.start) - 2] = 0x40
+        return [changed]
+      }
+    }
+    let report = try Bundles.verify("clean-two-tenants", adding: files)
+    let finding = try #require(report.findings.first { $0.rule == "wrong-vni" })
+    #expect(finding.host == "host2")
+    #expect(finding.count == wrong)
+    #expect(wrong > 5)
+  }
 }
