@@ -48,7 +48,7 @@ struct Survey {
   let limit: Int
   let reach: Int
   /// Frames that all samples together hold about at most.
-  private static var mostKept: Int { 1 << 19 }
+  private static var mostKept: Int { 1 << 18 }
   /// Tunnel frames at each point, by address: how often it was one end of it.
   private var tunnelFrames: [Int] = []
   private var tunnelEnds: [[IPAddress: Int]] = []

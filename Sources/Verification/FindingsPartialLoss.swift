@@ -6,7 +6,9 @@ import Wire
 /// Findings about frames of which some pass a stretch and others are lost on it.
 extension FindingBuilder {
   mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
-    guard record.visible.count >= 3, tooShort(at: witnesses(key)) * 3 <= record.visible.count else { return }
+    guard record.visible.count >= 3, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
+      !isAdmitted(record.visible.count, at: witnesses(key))
+    else { return }
     let total = Double(passed + record.missed.count)
     let odds = missRates(key)
     // Captures that share a host may lose frames at the same moments.
@@ -65,6 +67,14 @@ extension FindingBuilder {
       case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
       }
     }
+  }
+
+  /// Whether captures themselves account for so many misses: by their counters they lost as many, or they show frames
+  /// too late to be judged.
+  private func isAdmitted(_ misses: UInt64, at points: [Int]) -> Bool {
+    let files = Set(points.flatMap { topology.plan.points[$0].captures }).filter { $0 < captures.count }
+    return files.contains { captures[$0].facts.late > 0 }
+      || files.contains { (captures[$0].facts.dropped ?? 0) >= misses }
   }
 
   /// How often the next point misses what passes it, and the best of those behind it.
