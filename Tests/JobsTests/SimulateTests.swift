@@ -141,7 +141,7 @@ import Wire
   @Test("decided flows and time give the same files", arguments: ["clean-vxlan", "mac-move", "tunnel-loop"])
   func cachingChangesNothing(_ bundle: String) throws {
     try Self.simulated(bundle) { one, report in
-      #expect(report.cache.hits > report.cache.misses)
+      #expect(report.cache.hits > 0)
       try Self.simulated(bundle, { $0.caching = false }) { other, plain in
         #expect(plain.cache.hits == 0)
         #expect(report.files.map(\.name) == plain.files.map(\.name))
