@@ -55,8 +55,8 @@ public struct InstalledTimeline: Sendable {
     var actions: [Action]
   }
 
-  /// Dumps state their time to the second, and commands take a while.
-  static var slack: Int64 { 1_000_000_000 }
+  /// Commands take a while, and some note their time to the second only.
+  private static func slack(_ time: Int64) -> Int64 { time % 1_000_000_000 == 0 ? 1_000_000_000 : 200_000_000 }
 
   private var spans: [Key: Span] = [:]
 
@@ -98,7 +98,7 @@ public struct InstalledTimeline: Sendable {
         let began = dump.time.subtractingSaturating(Int64(clamping: flow.durationNanoseconds ?? 0))
         if !isOld, number > 0 {
           // The earlier dump, too, shows that it was not there.
-          span.absentBefore = max(began.subtractingSaturating(InstalledTimeline.slack), first.time)
+          span.absentBefore = max(began.subtractingSaturating(InstalledTimeline.slack(dump.time)), first.time)
         }
         if flow.idleTimeout == 0, flow.hardTimeout == 0, number > 0 ? began > first.time : dumps.count == 1 {
           installations.append(Installation(bridge: bridge, flow: flow, time: began))

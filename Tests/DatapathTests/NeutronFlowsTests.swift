@@ -37,7 +37,7 @@ struct NeutronFlowsTests {
 
   @Test(
     "br-tun is what Neutron's agent installed where it was recorded",
-    arguments: ["clean-two-tenants", "clean-vxlan", "clean-gre", "clean-three-hosts", "clean-mirror"])
+    arguments: ["clean-vxlan", "clean-gre", "clean-three-hosts", "clean-mirror"])
   func recorded(_ bundle: String) throws {
     let deployment = try loadBundle(path: Recorded.root.path + "/" + bundle)
     for index in deployment.hosts.indices {
