@@ -199,7 +199,11 @@ struct BundleDiscovery {
           text: "its name is not UTF-8, and it was left out with all that it holds; rename it"))
     }
     var result: [Entry] = []
-    for base in listing.names.sorted(by: naturallyPrecedes) where !base.hasPrefix(".") {
+    // Links last: what they lead to has its own name first.
+    let targets = listing.names.filter { !$0.hasPrefix(".") }.sorted(by: naturallyPrecedes).map { base in
+      (base: base, isLink: URL(fileURLWithPath: "\(real)/\(base)").resolvingSymlinksInPath().path != "\(real)/\(base)")
+    }
+    for base in (targets.filter { !$0.isLink } + targets.filter(\.isLink)).map(\.base) {
       let path = directory.hasSuffix("/") ? directory + base : "\(directory)/\(base)"
       let entryName = name.isEmpty ? base : "\(name)/\(base)"
       let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path

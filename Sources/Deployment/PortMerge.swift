@@ -214,8 +214,13 @@ extension Assembly {
 
   private mutating func addManifestPorts(host index: Int) {
     for entry in manifestHosts[index]?.ports ?? [] {
-      let found = hostPorts[index].first { Assembly.isSame(entry, deployment.ports[$0]) }
-      apply(entry, to: found ?? add(Port(host: index, network: nil, name: entry.name, source: .manifest)))
+      let suffix = entry.uuid.map { $0.prefix(11) }
+      let found =
+        hostPorts[index].first { Assembly.isSame(entry, deployment.ports[$0]) }
+        ?? suffix.flatMap { portIndex(on: index, withSuffix: $0) }
+      var fresh = Port(host: index, network: nil, name: entry.name, source: .manifest)
+      if let suffix, entry.tap == nil, entry.qvo == nil { nameCaptured(&fresh, suffix: String(suffix)) }
+      apply(entry, to: found ?? add(fresh))
     }
   }
 

@@ -208,7 +208,7 @@ import Wire
     try handle.truncate(atOffset: 257 << 20)
     try handle.close()
     let deployment = try scratch.load()
-    #expect(deployment.notes.map(\.kind) == [.unreadable])
+    #expect(deployment.notes.map(\.kind) == [.missing])
     #expect(deployment.notes.first?.text.contains("256 MiB") == true)
   }
 }
