@@ -65,6 +65,9 @@ let package = Package(
     tests("VerificationTests", ["Verification", "Jobs", "Reporting", "Deployment", "Wire", "CaptureFiles"]),
     tests("ReportingTests", ["Reporting", "Verification"]),
     tests(
+      "NoiseTests",
+      ["Jobs", "Verification", "Observations", "Deployment", "CaptureFiles", "Wire"]),
+    tests(
       "RobustnessTests",
       ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
     tests("JobsTests", ["Jobs", "Datapath", "Reporting", "CaptureFiles", "Wire"]),

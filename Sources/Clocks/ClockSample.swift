@@ -72,6 +72,19 @@ public struct PairEstimate: Sendable, Hashable {
   /// Which of the two was set back, where the order of the frames tells: the host, and how often.
   var setBack: [Int: Int] = [:]
 
+  /// Where the clocks were set against each other: between which times of the first, and of the second.
+  var settings: [(first: ClosedRange<Int64>, second: ClosedRange<Int64>)] {
+    zip(stretches, stretches.dropFirst()).compactMap { before, after in
+      guard before.jump(to: after) != nil else { return nil }
+      let (a, b) = (before.line.last, after.line.first)
+      let (c, d) = (before.lastOfSecond, after.firstOfSecond)
+      return (min(a, b)...max(a, b), min(c, d)...max(c, d))
+    }
+  }
+
+  /// Less is better: what an order of the samples makes hard to explain.
+  var disorder: Int { rejected + PairEstimator.fewest * stretches.count }
+
   /// The second host's clock minus the first's, as a line over the first's.
   public struct Stretch: Sendable, Hashable {
     /// In the first host's clock.
@@ -81,6 +94,21 @@ public struct PairEstimate: Sendable, Hashable {
     /// The drift is within this, as a fraction.
     public var rateUncertainty: Double
     public var grade: ClockGrade
+
+    /// The offset where evidence begins and ends, and what the second host's clock showed then.
+    var startOffset: Int64 { line.offset(at: line.first) }
+    var endOffset: Int64 { line.offset(at: line.last) }
+    var firstOfSecond: Int64 { clamped(line.first, plus: startOffset) }
+    var lastOfSecond: Int64 { clamped(line.last, plus: endOffset) }
+
+    /// How far the offset jumps from here to the next stretch, beyond what their bounds explain; nil where it does not.
+    func jump(to next: Stretch) -> Int64? {
+      let jump = Int64(clamping: clamped(next.startOffset, minus: endOffset).magnitude)
+      return jump > clamped(clamped(uncertainty, plus: next.uncertainty), plus: 1_000_000) ? jump : nil
+    }
+
+    /// How long evidence lasts, in nanoseconds of the first host's clock.
+    public var span: Int64 { clamped(line.last, minus: line.first) }
   }
 }
 
@@ -107,11 +135,12 @@ public struct HostClock: Sendable, Hashable {
   /// A time of this host in the reference clock; held within 64 bits.
   public func toReference(_ time: Int64) -> Int64 { correction.toReference(time) }
 
-  /// This host's clock minus the reference's in the middle of the longest stretch, in nanoseconds.
-  public var offset: Int64 {
-    guard let main else { return 0 }
-    let piece = correction.pieces[main]
-    return piece.offset(at: middle(piece.first, piece.last))
+  /// This host's clock minus the reference's at `offsetTime`, in nanoseconds.
+  public var offset: Int64 { offsetTime.map { time in main.map { correction.pieces[$0].offset(at: time) } ?? 0 } ?? 0 }
+
+  /// The middle of the longest stretch, in the own clock; nil where there is none.
+  public var offsetTime: Int64? {
+    main.map { middle(correction.pieces[$0].first, correction.pieces[$0].last) }
   }
 
   /// Drift over the longest stretch, in parts per billion, and its bound either way.
@@ -141,4 +170,4 @@ public struct HostClock: Sendable, Hashable {
 }
 
 /// The mean without overflow.
-func middle(_ a: Int64, _ b: Int64) -> Int64 { (a & b) + ((a ^ b) >> 1) }
+public func middle(_ a: Int64, _ b: Int64) -> Int64 { (a & b) + ((a ^ b) >> 1) }

@@ -25,15 +25,29 @@ public func estimatePairs(hosts: Int, samples: [ClockSample]) -> [PairEstimate] 
     let pair = min(sender, receiver) * hosts + max(sender, receiver)
     points[pair, default: []].append(PairPoint(first: first, second: second, gap: gap, isUpper: isUpper))
   }
-  return points.keys.sorted().map { pair in
-    let estimator = PairEstimator(first: pair / hosts, second: pair % hosts)
-    var list = points[pair] ?? []
-    if list.count > PairEstimator.bound {
-      list.sort { ($0.first, $0.second) < ($1.first, $1.second) }
-      let pace = (list.count + PairEstimator.bound - 1) / PairEstimator.bound
-      list = stride(from: 0, to: list.count, by: pace).map { list[$0] }
+  for pair in points.keys {
+    guard let list = points[pair], list.count > PairEstimator.bound else { continue }
+    let sorted = list.sorted { ($0.first, $0.second) < ($1.first, $1.second) }
+    let pace = (list.count + PairEstimator.bound - 1) / PairEstimator.bound
+    points[pair] = stride(from: 0, to: list.count, by: pace).map { sorted[$0] }
+  }
+  let pairs = points.keys.sorted().map { pair in
+    PairEstimator(first: pair / hosts, second: pair % hosts).estimate(points[pair] ?? [])
+  }
+  // A clock that was set shows in all pairs of its host: where one tells, the others are parted there, too.
+  var settings: [Int: [ClosedRange<Int64>]] = [:]
+  for pair in pairs {
+    for (first, second) in pair.settings {
+      settings[pair.first, default: []].append(first)
+      settings[pair.second, default: []].append(second)
     }
-    return estimator.estimate(list)
+  }
+  guard !settings.isEmpty else { return pairs }
+  return pairs.map { pair in
+    guard pair.settings.isEmpty, pair.grade < .none else { return pair }
+    let estimator = PairEstimator(first: pair.first, second: pair.second)
+    return estimator.estimate(
+      points[pair.first * hosts + pair.second] ?? [], partedAt: settings[pair.first] ?? [], settings[pair.second] ?? [])
   }
 }
 
@@ -42,19 +56,24 @@ struct ClockTree {
   let hosts: Int
   private let links: [[PairEstimate]]
   private let setBack: [Int]
+  /// How often each host's clock was set against others'.
+  private let jumps: [Int]
 
   init(hosts: Int, pairs: [PairEstimate]) {
     self.hosts = hosts
     var links: [[PairEstimate]] = Array(repeating: [], count: hosts)
     var setBack = Array(repeating: 0, count: hosts)
+    var jumps = setBack
     for pair in pairs {
       for (host, times) in pair.setBack { setBack[host] += times }
+      for host in [pair.first, pair.second] { jumps[host] += pair.settings.count }
       guard pair.grade < .none else { continue }
       links[pair.first].append(pair)
       links[pair.second].append(pair)
     }
     self.links = links
     self.setBack = setBack
+    self.jumps = jumps
     failed = Set(pairs.filter { $0.grade == .failed }.flatMap { [$0.first, $0.second] })
   }
 
@@ -78,6 +97,7 @@ struct ClockTree {
   private func reference(among left: [Int]) -> Int? {
     left.min { a, b in
       if setBack[a] != setBack[b] { return setBack[a] < setBack[b] }
+      if jumps[a] != jumps[b] { return jumps[a] < jumps[b] }
       let (x, y) = (standing(a), standing(b))
       return x == y ? a < b : x > y
     }
@@ -104,17 +124,24 @@ struct ClockTree {
         let host = pair.first == reached.host ? pair.second : pair.first
         guard clocks[host] == nil else { continue }
         let clock = HostClock(host, beside: reached, pair)
-        if let known = candidates[host], (known.grade, known.uncertainty) <= (clock.grade, clock.uncertainty) {
-          continue
-        }
+        if let known = candidates[host], known.standing <= clock.standing { continue }
         candidates[host] = clock
       }
-      next = candidates.compactMap { $0 }.min { ($0.grade, $0.uncertainty, $0.host) < ($1.grade, $1.uncertainty, $1.host) }
+      // Of several the first.
+      next = candidates.compactMap { $0 }.min { $0.standing < $1.standing }
     }
   }
 }
 
 extension HostClock {
+  /// Less is better.
+  fileprivate var standing: (ClockGrade, Int64) { (grade, uncertainty) }
+
+  /// A clock beside this one: the other of a pair, whichever that is called.
+  public func beside(_ pair: PairEstimate) -> HostClock {
+    HostClock(pair.first == host ? pair.second : pair.first, beside: self, pair)
+  }
+
   /// The clock of a host whose relation to another, known one is known.
   fileprivate init(_ host: Int, beside parent: HostClock, _ pair: PairEstimate) {
     self.init(host: host, reference: parent.reference)
@@ -127,16 +154,25 @@ extension HostClock {
         host == pair.second
         ? (stretch.line.first, stretch.line.last)
         : (stretch.line.ontoSecond(stretch.line.first), stretch.line.ontoSecond(stretch.line.last))
-      var (bound, rateBound) = (stretch.uncertainty, stretch.rateUncertainty)
-      if let at = parent.piece(covering: from, to) {
-        pieces.append(line.composed(with: parent.correction.pieces[at]))
-        bound = clamped(bound, plus: parent.uncertainty(at: from, to, at))
-        rateBound += parent.rateBounds[at]
-      } else {
-        pieces.append(line)
+      // Where the other's clock was set, this one is, too, against the reference.
+      var parts = parent.correction.pieces.indices.filter { parent.overlap($0, from, to) > 0 }
+      if parts.isEmpty, let nearest = parent.piece(covering: from, to) { parts = [nearest] }
+      for part in parts {
+        let other = parent.correction.pieces[part]
+        var own = line
+        // The ends of a part in this clock.
+        if part != parts.first { own.first = stretch.line.across(other.first, toSecond: host == pair.second) }
+        if part != parts.last { own.last = stretch.line.across(other.last, toSecond: host == pair.second) }
+        pieces.append(own.composed(with: other))
+        let (start, end) = parts.count == 1 ? (from, to) : (other.first, other.last)
+        bounds.append(clamped(stretch.uncertainty, plus: parent.uncertainty(at: start, end, part)))
+        rateBounds.append(stretch.rateUncertainty + parent.rateBounds[part])
       }
-      bounds.append(bound)
-      rateBounds.append(rateBound)
+      if parts.isEmpty {
+        pieces.append(line)
+        bounds.append(stretch.uncertainty)
+        rateBounds.append(stretch.rateUncertainty)
+      }
     }
     correction = ClockCorrection(pieces)
     for (index, jump) in correction.jumps.enumerated() {
@@ -173,6 +209,11 @@ extension ClockPiece {
 
   /// A time of the first host's in the second's clock.
   fileprivate func ontoSecond(_ time: Int64) -> Int64 { clamped(time, plus: offset(at: time)) }
+
+  /// What one of the two clocks shows when the other shows a time.
+  fileprivate func across(_ time: Int64, toSecond: Bool) -> Int64 {
+    toSecond ? ontoSecond(time) : clamped(time, minus: offset(at: time))
+  }
 
   /// The second host's clock against the first's.
   fileprivate var overSecond: ClockPiece {

@@ -21,6 +21,8 @@ struct PairPoint: Sendable, BitwiseCopyable {
 struct LineFit {
   /// No clock is further off than this against another: 1000 ppm.
   static var steepest: Double { 1e-3 }
+  /// Nor is one that nobody adjusts further off than this: 120 ppm.
+  static var steady: Double { 1.2e-4 }
   /// Time stamps are cut down to microseconds, on both sides.
   static var stampSlack: Double { 1000 }
   /// A frame takes no longer than this at its fastest, in nanoseconds. Used only where nothing was seen the other way.
@@ -34,6 +36,8 @@ struct LineFit {
   private(set) var overlap = 0.0
   private(set) var isTwoSided = false
 
+  /// Between two samples, in nanoseconds.
+  private let longestPause: Double
   private var upper: [Corner] = []
   private var lower: [Corner] = []
   private struct Corner {
@@ -43,9 +47,10 @@ struct LineFit {
 
   /// - Parameter points: at least one, in any order.
   init(_ points: some Collection<PairPoint>) {
-    let times = points.map(\.first)
-    line.first = times.min() ?? 0
-    line.last = times.max() ?? 0
+    let times = points.map(\.first).sorted()
+    line.first = times.first ?? 0
+    line.last = times.last ?? 0
+    longestPause = zip(times, times.dropFirst()).reduce(0) { max($0, Double(clamped($1.1, minus: $1.0))) }
     line.origin = middle(line.first, line.last)
     let gaps = points.map(\.gap).sorted()
     let base = gaps.isEmpty ? 0 : gaps[gaps.count / 2]
@@ -101,6 +106,9 @@ struct LineFit {
       let here = height + slope * x
       uncertainty = max(uncertainty, ceiling(high, x) - here + slack, here - ground(low, x) + slack)
     }
+    // No clock drifts like this for long: it may have been set a little somewhere in between.
+    let steep = max(0, abs(slope) - LineFit.steady)
+    uncertainty += steep * longestPause / 2
     if overlap > 0 {
       // No even clock explains this: the line may be off by as much as the samples contradict it.
       uncertainty += overlap

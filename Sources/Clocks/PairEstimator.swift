@@ -5,7 +5,7 @@ import Observations
 /// A lasting change of the local median, of frames both ways alike, is a step. Dropped as matched wrongly are: short
 /// runs between stretches that agree; samples far before the local median of their direction (what is far behind it
 /// bounds nothing anyway); and, near the hulls, whichever sample contradicts most others. A stretch that no line
-/// separates is halved until one does.
+/// separates is parted where both parts have one, else halved until they do.
 struct PairEstimator {
   /// Samples of a pair beyond this are thinned out evenly.
   static var bound: Int { 32_768 }
@@ -13,6 +13,10 @@ struct PairEstimator {
   static var fewest: Int { 4 }
   /// Overlap of the hulls above which a stretch is halved, in nanoseconds.
   private static var tolerated: Double { 5_000_000 }
+  /// Overlap above which a place is looked for where the clock was set, and below which a part is even.
+  private static var even: Double { 300_000 }
+  /// Samples among which such a place is looked for at once.
+  private static var grain: Int { 48 }
 
   let first: Int
   let second: Int
@@ -21,19 +25,18 @@ struct PairEstimator {
   func estimate(_ points: [PairPoint]) -> PairEstimate {
     var result = PairEstimate(first: first, second: second, grade: .none)
     guard !points.isEmpty else { return result }
-    let byFirst = divided(points.sorted { ($0.first, $0.second) < ($1.first, $1.second) })
-    let bySecond = divided(points.sorted { ($0.second, $0.first) < ($1.second, $1.first) })
+    let byFirst = fitted(points.sorted { ($0.first, $0.second) < ($1.first, $1.second) })
+    let bySecond = fitted(points.sorted { ($0.second, $0.first) < ($1.second, $1.first) })
     // In the order of a clock that was set back, two stretches lie in one another.
-    let chosen = byFirst.disorder <= bySecond.disorder ? byFirst : bySecond
-    for (before, after) in zip(chosen.stretches, chosen.stretches.dropFirst()) {
-      let jump = PairSeries.distance(PairSeries.median(before[...]), PairSeries.median(after[...]))
-      for (host, time) in [(first, \PairPoint.first), (second, \PairPoint.second)] {
-        let (end, start) = (before.map { $0[keyPath: time] }.max() ?? 0, after.map { $0[keyPath: time] }.min() ?? 0)
-        if clamped(end, minus: start) > jump / 4 { result.setBack[host, default: 0] += 1 }
+    result = byFirst.disorder <= bySecond.disorder ? byFirst : bySecond
+    for (before, after) in zip(result.stretches, result.stretches.dropFirst()) {
+      guard let jump = before.jump(to: after) else { continue }
+      for (host, end, start) in [
+        (first, before.line.last, after.line.first), (second, before.lastOfSecond, after.firstOfSecond),
+      ] where clamped(end, minus: start) > jump / 4 {
+        result.setBack[host, default: 0] += 1
       }
     }
-    for stretch in chosen.stretches { fit(stretch, depth: 0, into: &result) }
-    result.rejected = points.count - result.used
     guard !result.stretches.isEmpty else {
       result.grade = .failed
       return result
@@ -47,17 +50,46 @@ struct PairEstimator {
     return result
   }
 
-  // MARK: Stretches
-
-  private struct Division {
-    var stretches: [[PairPoint]] = []
-    var dropped = 0
-    /// Less is better: what an order of the samples makes hard to explain.
-    var disorder: Int { dropped + 16 * stretches.count }
+  /// The estimate where it is known from other pairs when the clocks of either host may have been set: between own
+  /// times of the first, and of the second.
+  func estimate(
+    _ points: [PairPoint], partedAt first: [ClosedRange<Int64>], _ second: [ClosedRange<Int64>]
+  ) -> PairEstimate {
+    let whole = estimate(points)
+    let sorted = points.sorted { ($0.first, $0.second) < ($1.first, $1.second) }
+    var parts: [[PairPoint]] = []
+    var start = 0
+    func isBefore(_ point: PairPoint) -> [Bool] {
+      first.map { point.first <= middle($0.lowerBound, $0.upperBound) }
+        + second.map { point.second <= middle($0.lowerBound, $0.upperBound) }
+    }
+    for index in sorted.indices.dropFirst() where isBefore(sorted[index]) != isBefore(sorted[index - 1]) {
+      parts.append(Array(sorted[start..<index]))
+      start = index
+    }
+    parts.append(Array(sorted[start...]))
+    // In the order of a clock that was set back parts lie in one another: nothing can be said of them.
+    guard parts.count > 1, parts.count <= 1 + first.count + second.count else { return whole }
+    var result = PairEstimate(first: self.first, second: self.second, grade: .none)
+    for part in parts { fit(part, depth: 6, into: &result) }
+    result.rejected = points.count - result.used
+    result.grade = result.stretches.map(\.grade).max() ?? .failed
+    // Only where it explains what is not else.
+    return result.settings.isEmpty && result.grade > whole.grade ? whole : result
   }
 
-  private func divided(_ points: [PairPoint]) -> Division {
-    var division = Division()
+  // MARK: Stretches
+
+  /// The estimate from samples in one order.
+  private func fitted(_ points: [PairPoint]) -> PairEstimate {
+    var result = PairEstimate(first: first, second: second, grade: .none)
+    for stretch in divided(points) { fit(stretch, depth: 0, into: &result) }
+    result.rejected = points.count - result.used
+    return result
+  }
+
+  private func divided(_ points: [PairPoint]) -> [[PairPoint]] {
+    var division: [[PairPoint]] = []
     let series = PairSeries(points)
     let bounds = [0] + series.steps() + [points.count]
     var stretches = zip(bounds, bounds.dropFirst()).map { Array(points[$0..<$1]) }
@@ -65,9 +97,8 @@ struct PairEstimator {
     for stretch in stretches {
       let kept = PairSeries(stretch).withoutEarly(series.width)
       guard kept.count >= PairEstimator.fewest || stretches.count == 1 else { continue }
-      division.stretches.append(kept)
+      division.append(kept)
     }
-    division.dropped = points.count - division.stretches.reduce(0) { $0 + $1.count }
     return division
   }
 
@@ -93,6 +124,12 @@ struct PairEstimator {
   // MARK: Fitting
 
   private func fit(_ points: [PairPoint], depth: Int, into result: inout PairEstimate) {
+    guard !points.isEmpty else { return }
+    if depth < 6, LineFit(points).overlap > PairEstimator.even, let place = parting(points) {
+      self.fit(Array(points[..<place]), depth: depth + 1, into: &result)
+      self.fit(Array(points[place...]), depth: depth + 1, into: &result)
+      return
+    }
     let kept = withoutContradictions(points)
     guard !kept.isEmpty else { return }
     let fit = LineFit(kept)
@@ -116,6 +153,32 @@ struct PairEstimator {
       PairEstimate.Stretch(
         line: fit.line, uncertainty: clamped(fit.uncertainty.rounded(.up)), rateUncertainty: fit.rateUncertainty,
         grade: grade))
+  }
+
+  /// Where samples that no line separates part in two that a line separates each: there a clock was set, though too
+  /// few samples lie around for medians to tell. nil where no single place does it.
+  private func parting(_ points: [PairPoint]) -> Int? {
+    var (from, to) = (PairEstimator.fewest, points.count - PairEstimator.fewest)
+    guard from <= to else { return nil }
+    /// How far both parts together are from even.
+    func excess(_ place: Int) -> Double {
+      let (left, right) = (LineFit(points[..<place]), LineFit(points[place...]))
+      // Frames one way only would fit anything.
+      guard left.isTwoSided, right.isTwoSided else { return .infinity }
+      return max(left.overlap, right.overlap)
+    }
+    while true {
+      let pace = max(1, (to - from) / PairEstimator.grain)
+      let places = Array(stride(from: from, through: to, by: pace))
+      let values = places.map(excess)
+      guard let least = values.min(), least < .infinity else { return nil }
+      // Of several that do, the middle one.
+      let good = values.indices.filter { values[$0] <= max(least, PairEstimator.even) }
+      let best = places[good[good.count / 2]]
+      if least <= PairEstimator.even { return best }
+      guard pace > 1 else { return nil }
+      (from, to) = (max(from, best - pace), min(to, best + pace))
+    }
   }
 
   /// Drops whichever sample contradicts most others, until none does: an upper bound below a lower one near by

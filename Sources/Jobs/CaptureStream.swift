@@ -42,7 +42,8 @@ struct CaptureStream: ~Copyable {
     let start = index < survey.starts.count ? survey.starts[index] : nil
     let clocks = survey.plan.clocks
     let host = source.host
-    let expected = start.map { host < clocks.count ? clocks[host].toReference($0) : $0 }
+    let clock = survey.plan.captureClocks[index] ?? (host < clocks.count ? clocks[host] : ClockCorrection())
+    let expected = start.map { clock.toReference($0) }
     self.expected = expected
     if let expected { reached = clamped(expected, minus: Replay.disorder) }
   }

@@ -12,7 +12,8 @@ public func path(
   let a = try findPort(from, in: survey.deployment)
   let b = try findPort(to, in: survey.deployment)
   guard a != b else { throw JobError("\(from) and \(to) are the same port: \(survey.deployment.ports[a].name)") }
-  var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
+  var run = VerificationRun(survey, clocks: clocks.clocks, demands: options.demands)
+  run.portsAhead = clocks.portsAhead
   run.follower = PathFollower(a: a, b: b, in: survey.deployment)
   let report = try replay(survey, &run, options, progress)
   return run.pathReport(report)

@@ -50,12 +50,13 @@ public func verify(
   // A wrong expression is told before anything is read.
   if let expression = options.filter { _ = try compiled(expression, LinkType.ethernet) }
   let (survey, clocks) = try prepare(options)
-  var run = VerificationRun(survey, clocks: clocks, demands: options.demands)
+  var run = VerificationRun(survey, clocks: clocks.clocks, demands: options.demands)
+  run.portsAhead = clocks.portsAhead
   return try replay(survey, &run, options, progress)
 }
 
 /// Loads a bundle, surveys its captures, and aligns the clocks of its hosts.
-func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostClock]) {
+func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, ClockAlignment.Result) {
   let deployment = try load(options)
   guard !deployment.captures.isEmpty else {
     throw JobError("\(options.paths.joined(separator: ", ")): no capture file found")
@@ -65,13 +66,22 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, [HostC
     throw JobError("\(deployment.captures.count) capture files are more than one run can take (65,000)")
   }
   raiseFileLimit()
-  var result = survey(deployment, seed: UInt64.random(in: .min ... .max))
+  // What the survey keeps in memory is bounded whatever the number of captures.
+  let limit = max(256, min(16_384, (1 << 20) / deployment.captures.count))
+  var result = survey(deployment, seed: seed(deployment), limit: limit)
   guard result.plan.points.count < 65_000 else {
     throw JobError("\(result.plan.points.count) captured interfaces are more than one run can take (65,000)")
   }
-  let clocks = ClockAlignment.clocks(result)
-  result.plan.clocks = clocks.map(\.correction)
-  return (result, clocks)
+  let alignment = ClockAlignment.align(result)
+  result.plan.clocks = alignment.clocks.map(\.correction)
+  result.plan.captureClocks = alignment.captures
+  return (result, alignment)
+}
+
+/// Seeds the digests by which frames are known. What is sampled, and with it every figure of the report, is the same
+/// in every run; and nobody who sends frames can know it, since the sizes of all captures go in.
+private func seed(_ deployment: Deployment) -> UInt64 {
+  deployment.captures.reduce(0x6c61_6e65) { ($0 ^ fileSize($1.path)) &* 0x0000_0100_0000_01b3 }
 }
 
 func load(_ options: VerifyOptions) throws(JobError) -> Deployment {

@@ -37,6 +37,9 @@ public struct ClockCorrection: Sendable, Hashable {
   public private(set) var pieces: [ClockPiece] = []
   /// How far the clock jumped forward (or back, negative) after each piece but the last, in nanoseconds.
   public private(set) var jumps: [Int64] = []
+  /// For each jump: the own time at which the clock was set forward, or the last that it showed before it was set
+  /// back; nil where only the evidence before and after is known.
+  public private(set) var ends: [Int64?] = []
 
   public init() {}
 
@@ -45,6 +48,13 @@ public struct ClockCorrection: Sendable, Hashable {
     for (before, after) in zip(pieces, pieces.dropFirst()) {
       jumps.append(clamped(after.offset(at: after.first), minus: before.offset(at: before.last)))
     }
+    ends = Array(repeating: nil, count: jumps.count)
+  }
+
+  /// Tells when the clock was set, as the host's own frames show it; one for each jump.
+  public mutating func setEnds(_ ends: [Int64?]) {
+    guard ends.count == jumps.count else { return }
+    self.ends = ends
   }
 
   /// An own time in the reference clock. Of a time that the clock showed twice, the later.
@@ -58,6 +68,7 @@ public struct ClockCorrection: Sendable, Hashable {
   /// The own time at which a piece ends, as well as evidence tells: the middle of what lies between it and the
   /// next, or, where the clock was set back, its first time after that.
   func cut(after index: Int) -> Int64 {
+    if jumps[index] >= 0, let end = ends[index] { return end }
     let (last, next) = (pieces[index].last, pieces[index + 1].first)
     // The mean without overflow.
     return jumps[index] < 0 ? min(last, next) : (last & next) + ((last ^ next) >> 1)
@@ -71,7 +82,7 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
   private var latest = Int64.min
 
   /// A capture that is in order by itself does not go back further than this, in nanoseconds.
-  static var disorder: Int64 { 300_000_000 }
+  public static var disorder: Int64 { 300_000_000 }
 
   public init() {}
 
@@ -94,6 +105,13 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
     let jump = correction.jumps[index]
     guard jump < 0 else { return time >= correction.cut(after: index) }
     let back = Int64(clamping: jump.magnitude)
+    if let end = correction.ends[index] {
+      // Nothing before went beyond that; and what falls there was stamped after.
+      if time > end { return true }
+      let least = clamped(clamped(end, minus: back), minus: min(back / 2, ClockCursor.disorder))
+      return latest != .min && latest >= least && time >= least
+        && time < clamped(latest, minus: min(back / 2, ClockCursor.disorder))
+    }
     // A capture that was silent while the clock passed the same time again is past the end of the piece.
     return latest != .min && time < clamped(latest, minus: min(back / 2, ClockCursor.disorder))
       || time > clamped(correction.pieces[index].last, plus: back / 4)

@@ -20,6 +20,8 @@ public struct ObservationPlan: Sendable {
   public var hasSuperframes = false
   /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
   public var clocks: [ClockCorrection] = []
+  /// Captures that are stamped in another clock than their host's.
+  public var captureClocks: [Int: ClockCorrection] = [:]
 
   public init() {}
 
@@ -157,7 +159,7 @@ public struct ObservationBuilder: Sendable {
     to output: inout [Observation]
   ) {
     let bytes = batch.bytes.span
-    let clock = host < plan.clocks.count ? plan.clocks[host] : ClockCorrection()
+    let clock = plan.captureClocks[capture] ?? (host < plan.clocks.count ? plan.clocks[host] : ClockCorrection())
     let steady = clock.pieces.first ?? ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0)
     let isSteady = clock.jumps.isEmpty
     // Interfaces are only ever added.

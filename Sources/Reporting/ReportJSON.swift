@@ -193,6 +193,7 @@ extension JSONWriter {
       json.member("host", clock.host)
       json.member("reference", clock.reference)
       json.member("offset", clock.offset)
+      json.member("at", time: clock.at)
       json.member("uncertainty", clock.uncertainty)
       json.member("grade", clock.grade)
       json.member("driftPPB", clock.drift)

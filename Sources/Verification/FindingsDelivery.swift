@@ -296,7 +296,9 @@ extension FindingBuilder {
 
   /// Whether the place where frames are missed shows others: then it was working and looking.
   private func stretchIsCredible(_ key: StretchKey) -> Bool {
-    switch key.stretch {
+    // Frames that the receiver's capture does show, at another time, arrived.
+    if key.stretch == .underlay, judge.doubted(key.host, key.peer) >= 3 { return false }
+    return switch key.stretch {
     case .underlay: isReached(key.peer, by: nil) || isHeard(key.peer) || judge.passing.received[Int(key.peer)] > 0
       || isDeafAndMute(key.peer) || isDeafAndMute(key.host)
     // What the host sends shows on none of the others, which show each other's.

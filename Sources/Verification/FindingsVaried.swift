@@ -135,6 +135,8 @@ extension FindingBuilder {
         UInt64(UInt32(bitPattern: item.key.host)) << 32 | UInt64(UInt32(bitPattern: item.key.port))]
       let isStrange = stations.map { isOthers(item.key) || !$0.contains(MACAddress(rawValue: item.key.detail)) } ?? false
       guard isStrange || isBeyondChance(item) else { continue }
+      // Frames that the sender's capture does show, at another time, were sent.
+      guard item.record.count > 4 * judge.doubted(item.key.host, item.key.port) else { continue }
       if isStrange, !isOthers(item.key), !strangers.contains(item.key.detail) { strangers.append(item.key.detail) }
       cases.append(item)
     }

@@ -11,6 +11,13 @@ struct LiveSpan: Sendable {
   /// In order: what lies strictly within one is not covered.
   var holes: [ClosedRange<Int64>] = []
 
+  /// `slack`: how far the time may be off, in nanoseconds.
+  func contains(_ time: Int64, within slack: Int64) -> Bool {
+    slack == 0
+      ? contains(time)
+      : contains(clamped(time, minus: slack)) && (last == .max || clamped(time, plus: slack) <= last) && contains(time)
+  }
+
   func contains(_ time: Int64) -> Bool {
     guard first <= time, time <= last else { return false }
     guard !holes.isEmpty else { return true }
@@ -38,6 +45,12 @@ struct Judge: Sendable {
   var inWrong: [UInt64]
   /// Frames of tunnels whose VNI no port here belongs to are counted, not judged.
   var spans: [LiveSpan]
+  /// How far hosts' times may be held against each other.
+  let trust: ClockTrust
+  var doubts = ClockDoubts()
+  /// Frames sent to a host whose clock does not relate to the sender's, though both were captured: by sender and
+  /// receiver.
+  var unrelated: [ClockDoubts.Pair: UInt64] = [:]
   /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
   var shownKinds: [UInt16]
   /// Between which stations each point has shown frames, and of which kind.
@@ -69,8 +82,12 @@ struct Judge: Sendable {
   private let networkCount: Int
   private var faulty: [Bool] = []
 
-  init(_ topology: Topology, tunnelPorts: TunnelPortPlan, facts: InstalledFacts, reinstalls: [Reinstalls]) {
+  init(
+    _ topology: Topology, trust: ClockTrust, tunnelPorts: TunnelPortPlan, facts: InstalledFacts,
+    reinstalls: [Reinstalls]
+  ) {
     self.topology = topology
+    self.trust = trust
     resolver = TrajectoryResolver(topology)
     networkCount = max(1, topology.deployment.networks.count)
     let cells = topology.deployment.hosts.count * networkCount
@@ -136,6 +153,7 @@ struct Judge: Sendable {
       }
     }
     countOut(group)
+    noteLoneEnds(group)
     if !isPiece {
       countPassing(group)
       countPolicy(group, base)

@@ -32,7 +32,7 @@ extension Judge {
       if tunnel.sent >= 0 {
         passing.sent[Int(tunnel.peer)] += 1
         noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
-      } else if isLive(tunnelOf: tunnel.peer, seen.time) {
+      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
         if isTwice(at) {
           // The capture wrote it twice, or the underlay doubled it.
         } else if hasEntry(on: tunnel.peer) {

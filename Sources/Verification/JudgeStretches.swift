@@ -5,8 +5,11 @@ import Wire
 
 /// Where frames pass and where they vanish: counted by stretch of the path, judged when all is read.
 extension Judge {
-  func isLive(tunnelOf host: Int32, _ time: Int64) -> Bool {
-    for view in topology.tunnelProofs[Int(host)] where view.allSatisfy({ spans[$0].contains(time) }) { return true }
+  /// Whether a host's tunnel point must have shown what another host (-1: the same) showed at a time.
+  func isLive(tunnelOf host: Int32, _ time: Int64, seenOn other: Int32 = -1) -> Bool {
+    guard let slack = trust.slack(host, other, at: time) else { return false }
+    for view in topology.tunnelProofs[Int(host)]
+    where view.allSatisfy({ spans[$0].contains(time, within: slack) }) { return true }
     return false
   }
 
@@ -99,8 +102,11 @@ extension Judge {
     let tunnel = resolver.tunnels[at]
     let index = Int(tunnel.observation)
     let seen = group[index]
-    guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, seen.time)
-    else { return }
+    guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { return }
+    if !trust.relates(tunnel.host, tunnel.peer) {
+      unrelated[.init(sender: tunnel.host, receiver: tunnel.peer), default: 0] += 1
+    }
+    guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else { return }
     var arrived = false
     for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
     // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
@@ -176,7 +182,7 @@ extension Judge {
     let seen = group[Int(entry.first)]
     var isExpected = false
     for host in topology.portsOn.indices where host != Int(entry.host) && topology.hostHasTunnelPoint[host] {
-      if isBound(for: Int32(host), entry, seen), isLive(tunnelOf: Int32(host), seen.time) { isExpected = true }
+      if isBound(for: Int32(host), entry, seen), isLive(tunnelOf: Int32(host), seen.time, seenOn: entry.host) { isExpected = true }
     }
     guard isExpected else { return }
     let key = StretchKey(stretch: .outward, host: entry.host, network: entry.network, port: entry.port)
@@ -213,6 +219,7 @@ extension Judge {
     let entry = resolver.passages[at]
     let seen = group[Int(entry.first)]
     for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
+      guard trust.slack(Int32(host), entry.host, at: seen.time) != nil else { continue }
       // What its own host sent elsewhere, or not at all, is not lost on the way there.
       guard !topology.hostHasTunnelPoint[Int(entry.host)]
         || resolver.tunnels.contains(where: { Int($0.entry) == at && $0.direction == .out && Int($0.peer) == host })

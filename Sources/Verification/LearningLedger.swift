@@ -55,6 +55,9 @@ struct LearningLedger: Sendable {
 
 /// Which of two claimants answers for something, to tell a change from a dispute.
 struct ClaimLedger: Sendable {
+  /// Claims of two hosts closer than this tell nothing of which came first, in nanoseconds.
+  static var leastPause: Int64 { 50_000_000 }
+
   struct Key: Hashable, Sendable {
     var network: Int32
     var subject: UInt64
@@ -78,7 +81,10 @@ struct ClaimLedger: Sendable {
       claims[key] = claim
       return nil
     }
-    let isDispute = claim.rival == holder && time &- claim.time < window && claim.time &- claim.rivalTime < window
+    // What lies closer may be in another order: hosts' clocks are known no better.
+    let isDispute =
+      claim.rival == holder && time &- claim.time < window && claim.time &- claim.rivalTime < window
+      && time &- claim.time > ClaimLedger.leastPause
     let rival = claim.holder
     claims[key] = Claim(holder: holder, time: time, rival: claim.holder, rivalTime: claim.time)
     return isDispute ? rival : nil

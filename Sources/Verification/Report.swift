@@ -204,6 +204,8 @@ public struct ClockSummary: Sendable, Hashable {
   /// This host's clock minus the reference's, in nanoseconds, in the middle of the longest stretch in which it was
   /// not set, and its bound either way.
   public var offset: Int64
+  /// When that was, in this host's own clock, in nanoseconds since 1970; nil for a reference.
+  public var at: Int64?
   public var uncertainty: Int64
   public var grade: String
   /// How fast the offset grows, in parts per billion, and its bound either way.

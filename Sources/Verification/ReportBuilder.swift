@@ -118,6 +118,7 @@ struct ReportBuilder {
       list += gaps(host)
       if let gap = uncovered(host) { list.append(gap) }
       if let clock = uncertainClock(host) { list.append(clock) }
+      if let clock = strayPointClock(host) { list.append(clock) }
     }
     let unknown = judge.counts.unjudgedReasons["direction unknown"] ?? 0
     if unknown > 0 {
@@ -254,6 +255,7 @@ struct ReportBuilder {
         report.reasons.append("required cell \(demand) was not exercised")
       }
     }
+    report.reasons += unrelatedClocks()
     for finding in report.findings where finding.certainty == .suspected && finding.severity == .warning {
       report.reasons.append("suspected, not settled: \(finding.message)")
     }

@@ -13,11 +13,27 @@ extension ReportBuilder {
         host: run.survey.deployment.hosts[clock.host].name,
         reference: run.survey.deployment.hosts[clock.reference].name,
         offset: clock.offset, uncertainty: clock.uncertainty, grade: clock.grade.description)
+      summary.at = clock.offsetTime
       summary.drift = clock.drift
       summary.driftUncertainty = clock.driftUncertainty
       summary.steps = clock.steps.map { ClockSummary.Step(before: $0.before, after: $0.after, size: $0.size) }
       return summary
     }
+  }
+
+  /// A host whose tunnel point is stamped in another clock than its ports: by the NIC itself.
+  func strayPointClock(_ host: Int) -> Finding? {
+    guard let ahead = run.portsAhead[host] else { return nil }
+    let name = run.survey.deployment.hosts[host].name
+    let size = Double(Int64(clamping: ahead.magnitude) / 1000) / 1e6
+    var finding = Finding(
+      rule: "clock-uncertain", severity: .info,
+      message: "frames at the tunnel point of \(name) are stamped \(size) s \(ahead > 0 ? "behind" : "ahead of") those "
+        + "at its ports, in a clock of their own; that is allowed for")
+    finding.host = name
+    finding.observed = [("portsAheadNanoseconds", .number(ahead))]
+    finding.next = ["on \(name): tcpdump -j host, or hwstamp_ctl for the underlay NIC"]
+    return finding
   }
 
   /// What is not known of a host's clock, where frames of it have to be matched with those of others.
@@ -29,22 +45,43 @@ extension ReportBuilder {
     let clock = run.clocks[host]
     let (name, other) = (deployment.hosts[host].name, deployment.hosts[main].name)
     let reason: String
-    if clock.reference != main {
+    if clock.reference != main || clock.grade >= .none {
       reason =
         clock.grade == .failed
         ? "the frames seen on it and on others contradict each other" : "no frame was seen on both, or too few agree"
-    } else if clock.uncertainty > Correlator.sightingGap {
+    } else if clock.uncertainty > ClockTrust.widest {
       reason = "the frames seen on both leave more room than sightings of one frame may lie apart"
+    } else if let doubted = doubtedFrames(host) {
+      reason = "\(doubted) tunnel frames were seen on it and on another host too far apart in time"
     } else {
       return nil
     }
     var finding = Finding(
       rule: "clock-uncertain", severity: .info,
-      message: "the clock of \(name) could not be aligned with that of \(other): \(reason)")
+      message: "the clock of \(name) could not be aligned with that of \(other): \(reason); what one of them lacks "
+        + "of the other's frames is not taken for lost or forged")
     finding.host = name
     finding.observed = [("grade", .text(clock.reference == main ? clock.grade.description : "none"))]
     finding.next = ["chronyc tracking on \(name) and \(other)"]
     return finding
+  }
+
+  /// Frames between a host and others that were seen on both, too far apart; nil where they are but strays.
+  private func doubtedFrames(_ host: Int) -> UInt64? {
+    let all = judge.doubts.counts.filter { Int($0.key.sender) == host || Int($0.key.receiver) == host }
+    let most = all.values.max() ?? 0
+    return most >= 8 ? most : nil
+  }
+
+  /// Why frames that a host sent to another say nothing: none was seen there, and the clocks do not relate.
+  func unrelatedClocks() -> [String] {
+    let names = run.survey.deployment.hosts.map(\.name)
+    return judge.unrelated.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
+      guard $0.value >= 3, Int($0.key.receiver) < names.count else { return nil }
+      let (sender, receiver) = (names[Int($0.key.sender)], names[Int($0.key.receiver)])
+      return "\($0.value) tunnel frames that \(sender) sent to \(receiver) could not be looked for there: their clocks "
+        + "could not be aligned (capture while traffic passes both ways, with synchronised clocks)"
+    }
   }
 
   private func isCaptured(_ host: Int) -> Bool {

@@ -17,6 +17,8 @@ public struct VerificationRun: Sendable {
   let survey: SurveyResult
   /// By host.
   let clocks: [HostClock]
+  /// By host: how far the clock of its ports is ahead of that of its tunnel point, in nanoseconds, where they differ.
+  public var portsAhead: [Int: Int64] = [:]
   let installed: InstalledView
   let contradictions: [InstalledCheck.Contradiction]
   let demands: Demands
@@ -34,7 +36,7 @@ public struct VerificationRun: Sendable {
     let topology = Topology(survey.deployment, survey.plan)
     contradictions = InstalledCheck.contradictions(survey.deployment, installed, topology)
     judge = Judge(
-      topology, tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
+      topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
       reinstalls: installed.reinstalls)
   }
 

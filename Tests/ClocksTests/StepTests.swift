@@ -45,6 +45,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [1_000_000_000, -1_000_000_000, 10_000_000_000, -20_000_000_000, 50_000_000] as [Int64], [6, 12])
+  func aStepIsFoundThoughFewFramesCameAfterIt(size: Int64, frames: Int) {
+    for seed in UInt64(1)...8 {
+      var traffic = SimulatedTraffic(
+        [SimulatedTraffic.clock(), SimulatedTraffic.clock(steps: [(at: 30, by: size)])], seed: seed)
+      traffic.exchange(150, 0, 1, between: 0..<30)
+      traffic.exchange(frames, 0, 1, between: 30..<60)
+      let clock = estimateClocks(hosts: 2, samples: traffic.samples)[1]
+      #expect(clock.steps.count == 1)
+      #expect(clock.steps.allSatisfy { abs($0.size - size) < 20_000_000 })
+    }
+  }
+
   @Test func aLastingQueueIsNoStep() {
     var traffic = SimulatedTraffic([SimulatedTraffic.clock(), SimulatedTraffic.clock()])
     traffic.exchange(100, 0, 1, between: 0..<10)

@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 import Testing
 import Verification
 
@@ -66,6 +67,41 @@ import Verification
     }
     // A clock that was set back is no reference.
     if skew.step < 0 { #expect(report.clocks.allSatisfy { $0.host != skew.host || $0.steps.count == 1 }) }
+  }
+
+  /// The underlay NIC of a host stamps frames itself, in a clock that nobody set.
+  @Test(arguments: bundles, [37_000_000_000, -37_000_000_000, 800_000_000, -20_000_000] as [Int64])
+  func giveTheSameReportWhereANICStampsItself(bundle: String, ahead: Int64) throws {
+    let plain = try Bundles.verify(bundle)
+    let rewritten = try Rewriting.captures(bundle, of: "host2") { $0 + ahead }
+    let report = try Bundles.verify(bundle, adding: rewritten.filter { $0.key == "host2/eth1.pcap" })
+    compare(report, plain)
+    let said = report.findings.first { $0.rule == "clock-uncertain" && $0.host == "host2" }
+    #expect(said?.severity == .info)
+    #expect(said?.message.contains(ahead > 0 ? "ahead of those at its ports" : "behind those at its ports") == true)
+  }
+
+  /// Captures of another day: no clock can be aligned, and nothing can be missed.
+  @Test func captureOfAnotherTimeAccuseNobody() throws {
+    let other = try Data(contentsOf: URL(fileURLWithPath: Bundles.path("clean-three-hosts") + "/host2/eth1.pcap"))
+    let report = try Bundles.verify("clean-vxlan", adding: ["host2/eth1.pcap": other])
+    #expect(faults(report).map(\.message) == [])
+    #expect(report.findings.contains { $0.rule == "clock-uncertain" })
+    #expect(report.verdict == .inconclusive)
+    #expect(report.reasons.contains { $0.contains("clocks could not be aligned") })
+  }
+
+  @Test(arguments: bundles)
+  func theSameFiguresEveryTime(bundle: String) throws {
+    let span = try Rewriting.span(bundle)
+    let skew = Skew(offset: 1_000_000_000, drift: 50_000, step: 700_000_000)
+    let rewritten = try Rewriting.captures(bundle, of: "host2", clock: skew.clock(span.upperBound - span.lowerBound))
+    let reports = try (0..<2).map { _ in
+      var report = try Bundles.verify(bundle, adding: rewritten)
+      report.bundle = ""
+      return renderJSON(report)
+    }
+    #expect(reports[0] == reports[1])
   }
 
   /// The clock that differs: the skewed host's, or, where that is the reference, any other's, seen from there.

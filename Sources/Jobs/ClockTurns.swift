@@ -1,0 +1,72 @@
+import CaptureFiles
+import Deployment
+import Observations
+
+/// Where in a host's captures its clock was set.
+///
+/// Frames seen on two hosts tell that it was, and between which of them; the host's own frames tell when. A clock set
+/// forward leaves a pause of that length in all that was stamped; one set back goes back in the files.
+struct ClockTurns {
+  /// For each jump of the correction: the own time at which the clock was set forward, or the last that it showed
+  /// before it was set back. nil where the captures do not tell.
+  private(set) var ends: [Int64?]
+
+  private struct Pause {
+    var end: Int64
+    var length: Int64
+  }
+
+  init(of host: Int, _ correction: ClockCorrection, _ survey: SurveyResult, reach: Int) {
+    ends = Array(repeating: nil, count: correction.jumps.count)
+    var times: [[Int64]] = Array(repeating: [], count: correction.jumps.count)
+    for source in survey.deployment.captures where source.host == host {
+      guard var reader = try? CaptureReader(path: source.path) else { continue }
+      var batch = FrameBatch()
+      var read = 0
+      /// By interface: the latest time so far.
+      var latest: [Int: Int64] = [:]
+      while read < reach, (try? reader.next(into: &batch)) ?? false {
+        for frame in batch.frames {
+          read += frame.capturedLength
+          let before = latest[frame.interface]
+          for index in ends.indices {
+            let range = ClockTurns.doubtful(correction, index)
+            if correction.jumps[index] > 0 {
+              if range.contains(frame.time), times[index].count < 1 << 20 { times[index].append(frame.time) }
+            } else if let before, clamped(before, minus: frame.time) > ClockTurns.leastFall(correction.jumps[index]),
+              range.contains(before)
+            {
+              ends[index] = max(ends[index] ?? .min, before)
+            }
+          }
+          latest[frame.interface] = max(before ?? .min, frame.time)
+        }
+      }
+    }
+    for index in ends.indices where correction.jumps[index] > 0 { ends[index] = ClockTurns.longestPause(times[index]) }
+  }
+
+  /// Own times between which the clock was set.
+  private static func doubtful(_ correction: ClockCorrection, _ index: Int) -> ClosedRange<Int64> {
+    let (last, next) = (correction.pieces[index].last, correction.pieces[index + 1].first)
+    let size = Int64(clamping: correction.jumps[index].magnitude)
+    // Evidence ends before the clock was set, and begins after it; set back, it shows the time in between twice.
+    let far = correction.jumps[index] > 0 ? max(last, next) : clamped(max(last, next), plus: clamped(size, plus: size))
+    return min(last, far)...far
+  }
+
+  /// How far a file goes back at least where its clock did.
+  private static func leastFall(_ jump: Int64) -> Int64 {
+    min(Int64(clamping: jump.magnitude) / 2, ClockCursor.disorder)
+  }
+
+  private static func longestPause(_ times: [Int64]) -> Int64? {
+    let sorted = times.sorted()
+    var best: Pause?
+    for (before, after) in zip(sorted, sorted.dropFirst()) {
+      let length = clamped(after, minus: before)
+      if length > best?.length ?? 0 { best = Pause(end: after, length: length) }
+    }
+    return best?.end
+  }
+}

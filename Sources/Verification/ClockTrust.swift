@@ -1,0 +1,78 @@
+import Clocks
+import Correlation
+import Observations
+
+/// How far the times of two hosts may be held against each other.
+///
+/// What one host shows says nothing of what another lacks unless their clocks are known: aligned with one reference,
+/// within a bound that leaves sightings of one frame together, and not being set just then.
+struct ClockTrust: Sendable {
+  /// Bounds wider than this could part the sightings of a frame, in nanoseconds.
+  static var widest: Int64 { Correlator.sightingGap * 4 / 5 }
+
+  private struct Stretch: Sendable {
+    /// In the reference clock.
+    var first: Int64
+    var last: Int64
+    var bound: Int64
+    var rateBound: Double
+
+    /// The bound at a time, where no other stretch is nearer.
+    func tell(_ time: Int64, _ nearest: inout (distance: Int64, bound: Int64)) {
+      let distance = max(0, clamped(first, minus: time), clamped(time, minus: last))
+      guard distance < nearest.distance else { return }
+      nearest = (distance, clamped(bound, plus: clamped(rateBound * Double(distance))))
+    }
+  }
+  private struct Host: Sendable {
+    var reference: Int
+    var isAligned: Bool
+    var stretches: [Stretch]
+    /// While the clock was set, in the reference clock.
+    var settings: [ClosedRange<Int64>]
+  }
+  private let hosts: [Host]
+
+  /// - Parameter clocks: of all hosts; empty where all are taken to agree.
+  init(_ clocks: [HostClock]) {
+    hosts = clocks.map { clock in
+      let pieces = clock.correction.pieces
+      let stretches = pieces.indices.map { index in
+        Stretch(
+          first: pieces[index].toReference(pieces[index].first), last: pieces[index].toReference(pieces[index].last),
+          bound: clock.bounds[index], rateBound: clock.rateBounds[index])
+      }
+      let settings = clock.correction.jumps.indices.map { index in
+        let (from, to) = (stretches[index].last, stretches[index + 1].first)
+        // What the jump moves may come to lie on either side.
+        let margin = min(Int64(clamping: clock.correction.jumps[index].magnitude), 2 * Correlator.sightingGap)
+        return clamped(min(from, to), minus: margin)...clamped(max(from, to), plus: margin)
+      }
+      return Host(
+        reference: clock.reference, isAligned: clock.grade < .none, stretches: stretches, settings: settings)
+    }
+  }
+
+  /// Whether frames of both hosts are stamped in clocks that relate to each other.
+  func relates(_ a: Int32, _ b: Int32) -> Bool {
+    guard a != b, min(a, b) >= 0, Int(max(a, b)) < hosts.count else { return true }
+    let (x, y) = (hosts[Int(a)], hosts[Int(b)])
+    return x.reference == y.reference && x.isAligned && y.isAligned
+  }
+
+  /// How far a time of one host may be off in the clock of another, in nanoseconds; nil where that is not known well
+  /// enough to miss a frame there. `time`: in the reference clock.
+  func slack(_ a: Int32, _ b: Int32, at time: Int64) -> Int64? {
+    guard a != b, min(a, b) >= 0, Int(max(a, b)) < hosts.count else { return 0 }
+    guard relates(a, b), let x = bound(Int(a), at: time), let y = bound(Int(b), at: time) else { return nil }
+    let both = clamped(x, plus: y)
+    return both <= ClockTrust.widest ? both : nil
+  }
+
+  private func bound(_ host: Int, at time: Int64) -> Int64? {
+    for setting in hosts[host].settings where setting.contains(time) { return nil }
+    var nearest: (distance: Int64, bound: Int64) = (.max, 0)
+    for stretch in hosts[host].stretches { stretch.tell(time, &nearest) }
+    return nearest.bound
+  }
+}

@@ -1,0 +1,83 @@
+import Correlation
+import Observations
+
+/// Frames that left one host and reached another further apart than clocks that are known would show them: then it
+/// is the clocks that are not known, and nothing was forged or lost.
+struct ClockDoubts: Sendable {
+  struct Pair: Hashable, Sendable {
+    var sender: Int32
+    var receiver: Int32
+  }
+  /// Frames that wait for their other end, at most; the oldest are forgotten first.
+  static var bound: Int { 1 << 15 }
+
+  private struct Side: Sendable {
+    /// By digest and pair, since a flood leaves once for each receiver: how many, since the same bytes may be sent
+    /// again.
+    private var waiting: [UInt64: UInt32] = [:]
+    private var order: [UInt64] = []
+    private var next = 0
+
+    mutating func take(_ key: UInt64) -> Bool {
+      guard let count = waiting[key], count > 0 else { return false }
+      waiting[key] = count - 1
+      return true
+    }
+
+    mutating func note(_ key: UInt64) {
+      if let count = waiting[key] {
+        waiting[key] = count &+ 1
+        return
+      }
+      waiting[key] = 1
+      if order.count < ClockDoubts.bound {
+        order.append(key)
+      } else {
+        waiting[order[next]] = nil
+        order[next] = key
+        next = (next + 1) % order.count
+      }
+    }
+  }
+  private var sent = Side()
+  private var received = Side()
+  /// Frames of a pair that were seen on both, too far apart.
+  private(set) var counts: [Pair: UInt64] = [:]
+
+  /// A tunnel frame that its receiver was not seen to get.
+  mutating func noteSent(_ digest: UInt64, _ pair: Pair) {
+    let key = ClockDoubts.key(digest, pair)
+    if received.take(key) { counts[pair, default: 0] += 1 } else { sent.note(key) }
+  }
+
+  /// A tunnel frame that its sender was not seen to send.
+  mutating func noteReceived(_ digest: UInt64, _ pair: Pair) {
+    let key = ClockDoubts.key(digest, pair)
+    if sent.take(key) { counts[pair, default: 0] += 1 } else { received.note(key) }
+  }
+
+  private static func key(_ digest: UInt64, _ pair: Pair) -> UInt64 {
+    let hosts = UInt64(UInt32(bitPattern: pair.sender)) << 32 | UInt64(UInt32(bitPattern: pair.receiver))
+    return digest ^ (hosts &+ 1) &* 0x9e37_79b9_7f4a_7c15
+  }
+}
+
+extension Judge {
+  /// Notes tunnel frames of which only one end was seen, though both hosts were captured.
+  mutating func noteLoneEnds(_ group: [Observation]) {
+    for at in resolver.tunnels.indices {
+      let tunnel = resolver.tunnels[at]
+      guard tunnel.peer >= 0, tunnel.peer != tunnel.host, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { continue }
+      if tunnel.direction == .in, tunnel.sent < 0 {
+        doubts.noteReceived(group[0].digest, .init(sender: tunnel.peer, receiver: tunnel.host))
+      } else if tunnel.direction == .out, !resolver.tunnels.contains(where: { Int($0.sent) == at }) {
+        doubts.noteSent(group[0].digest, .init(sender: tunnel.host, receiver: tunnel.peer))
+      }
+    }
+  }
+
+  /// Frames between two hosts, either way, that were seen on both too far apart.
+  func doubted(_ a: Int32, _ b: Int32) -> UInt64 {
+    (doubts.counts[.init(sender: a, receiver: b)] ?? 0) + (doubts.counts[.init(sender: b, receiver: a)] ?? 0)
+  }
+}

@@ -1,0 +1,112 @@
+import Deployment
+import Foundation
+import Verification
+
+/// What a bundle must still say under noise: from its `expect.yaml`, or, where it has none, what it says without noise.
+/// Counts are not held against it: noise changes them.
+struct Expectation: Sendable {
+  /// The network is at fault, and the verdict says so.
+  var isFaulty: Bool
+  /// Causes above info, each with what it must name.
+  var roots = Expectations(file: "")
+  /// Rules that are no false alarm here, in any role.
+  var allowed: Set<String> = []
+
+  /// Rules that speak of the captures, not of the network.
+  static let captureFamily: Set = [
+    "capture-gap", "capture-truncated", "clock-uncertain", "point-not-covered", "direction-unknown",
+    "unsupported-mode",
+  ]
+
+  /// - Parameter plain: makes the bundle's report without noise.
+  init(_ bundle: String, plain: () throws -> Report) throws {
+    if let written = try Expectation.written(bundle) {
+      isFaulty = written.verdict == "fail"
+      allowed.formUnion((written.findings + written.allow).map(\.rule))
+      roots.findings = written.findings.filter { $0.role ?? "cause" == "cause" && $0.severity != "info" }
+    } else {
+      let plain = try plain()
+      allowed = Set(plain.findings.filter { $0.severity > .info }.map(\.rule))
+      isFaulty = plain.verdict == .fail
+      roots.findings = plain.findings.filter { $0.role == .cause && $0.severity == .error }.map {
+        var root = Expectations.Finding(rule: $0.rule)
+        root.host = $0.host
+        root.network = $0.network
+        root.cause = $0.cause?.text
+        return root
+      }
+    }
+    for index in roots.findings.indices {
+      roots.findings[index].count = nil
+      roots.findings[index].copies = nil
+      roots.findings[index].message = nil
+      roots.findings[index].certainty = nil
+    }
+  }
+
+  /// The `expect.yaml` of a bundle.
+  static func written(_ bundle: String) throws -> Expectations? {
+    let file = RecordedBundle.root.appendingPathComponent("\(bundle)/expect.yaml")
+    guard let text = try? String(contentsOf: file, encoding: .utf8) else { return nil }
+    return try Expectations.read(text, file: file.path, rules: RuleCatalogue.rules.map(\.name))
+  }
+
+  enum Outcome: String, Sendable {
+    /// Clean, and nothing was said; or faulty, and the root was named with its cause.
+    case kept
+    /// Inconclusive, with a reason.
+    case inconclusive
+    /// Something was said that is not so.
+    case falseAlarm = "FALSE ALARM"
+    /// A fault that is there was passed.
+    case falseCalm = "FALSE CALM"
+    /// The verdict is *fail*, and the root or its cause is not named.
+    case misled = "MISLED"
+    /// Inconclusive, and nobody knows why.
+    case unexplained = "UNEXPLAINED"
+  }
+
+  func outcome(of report: Report) -> (outcome: Outcome, detail: String) {
+    let strange = report.findings.filter {
+      $0.severity > .info && !Expectation.captureFamily.contains($0.rule) && !allowed.contains($0.rule)
+    }
+    if let first = strange.first {
+      return (.falseAlarm, "\(first.severity) \(first.rule) \(first.certainty) \(first.count): \(first.message)")
+    }
+    if !isFaulty {
+      if report.verdict == .fail { return (.falseAlarm, "verdict fail") }
+      return (report.verdict == .pass ? Outcome.kept : Outcome.inconclusive, report.reasons.first ?? "")
+    }
+    switch report.verdict {
+    case .pass: return (.falseCalm, "")
+    case .inconclusive:
+      return report.reasons.isEmpty ? (.unexplained, "") : (.inconclusive, report.reasons.joined(separator: "; "))
+    case .fail:
+      let missing = report.checked(against: roots).prefix(1 + roots.findings.count).dropFirst().filter { !$0.hasPassed }
+      guard let first = missing.first else { return (.kept, "") }
+      let causes = report.findings.filter { $0.role == .cause && $0.severity > .info }
+      return (
+        .misled,
+        "no \(first.expected); said: "
+          + causes.map { "\($0.rule) \($0.host ?? "") \($0.network ?? "") \($0.cause?.text ?? "")" }.joined(separator: "; ")
+      )
+    }
+  }
+}
+
+/// What was really done to the network when a bundle was recorded.
+struct RecordedTruth: Decodable {
+  struct Fault: Decodable { var host: String }
+  struct Measured: Decodable { var affected_frame_numbers: [String: [UInt64]] }
+  var kind: String
+  var fault: Fault?
+  var measured: Measured
+
+  /// nil where the recording does not say.
+  init?(_ bundle: String) {
+    let file = RecordedBundle.root.appendingPathComponent("\(bundle)/truth.json")
+    guard let data = try? Data(contentsOf: file), let truth = try? JSONDecoder().decode(RecordedTruth.self, from: data)
+    else { return nil }
+    self = truth
+  }
+}

@@ -1,0 +1,129 @@
+import Deployment
+import Dispatch
+import Foundation
+import Jobs
+import Synchronization
+import Verification
+
+/// Every bundle of the corpus under every noise.
+struct NoiseMatrix: Sendable {
+  struct Cell: Sendable {
+    var bundle: Int
+    var noise: Noise
+  }
+
+  struct Result: Sendable, CustomStringConvertible {
+    var bundle: String
+    var noise: Noise
+    var isFaulty: Bool
+    var outcome: Expectation.Outcome
+    var detail: String
+    /// Clocks of which the stated bound does not hold the truth.
+    var wrongClocks: [String] = []
+
+    var description: String {
+      var line = "\(bundle) | \(noise) | \(outcome.rawValue) | \(detail)"
+      for clock in wrongClocks { line += " | CLOCK \(clock)" }
+      return line
+    }
+  }
+
+  let bundles: [RecordedBundle]
+  let cells: [Cell]
+
+  /// - Parameter share: of the cells of each kind of noise, one in so many; every kind comes up, on clean bundles and
+  ///   on faulty ones.
+  init(share: Int) throws {
+    let names = RecordedBundle.names()
+    bundles = try NoiseMatrix.parallel(names.count) { try RecordedBundle(names[$0]) }.filter { !$0.recordings.isEmpty }
+    var cells: [Cell] = []
+    var kinds: [String: [Cell]] = [:]
+    for (index, bundle) in bundles.enumerated() {
+      let kind = try Expectation.written(bundle.name)?.verdict ?? RecordedTruth(bundle.name)?.kind ?? ""
+      for noise in Noise.all(for: bundle) {
+        kinds["\(noise.kind) \(kind)", default: []].append(Cell(bundle: index, noise: noise))
+      }
+    }
+    for kind in kinds.keys.sorted() {
+      guard let all = kinds[kind] else { continue }
+      var chance = Chance(kind)
+      let count = max(1, all.count / share)
+      cells += all.shuffled(using: &chance).prefix(count)
+    }
+    self.cells = cells
+  }
+
+  init(bundles: [RecordedBundle], cells: [Cell]) {
+    self.bundles = bundles
+    self.cells = cells
+  }
+
+  /// Runs all cells, in as many threads as there are processors.
+  func run() throws -> [Result] {
+    let names = Set(cells.map(\.bundle)).sorted()
+    let expectations = try NoiseMatrix.parallel(names.count) { index in
+      let bundle = bundles[names[index]]
+      return try Expectation(bundle.name) { try NoiseMatrix.verify(bundle) }
+    }
+    return try NoiseMatrix.parallel(cells.count) { index in
+      let cell = cells[index]
+      let expectation = expectations[names.firstIndex(of: cell.bundle) ?? 0]
+      var bundle = bundles[cell.bundle]
+      cell.noise.apply(to: &bundle)
+      let report = try NoiseMatrix.verify(bundle)
+      let (outcome, detail) = expectation.outcome(of: report)
+      return Result(
+        bundle: bundle.name, noise: cell.noise, isFaulty: expectation.isFaulty, outcome: outcome, detail: detail,
+        wrongClocks: ClockTruth(cell.noise, bundles[cell.bundle]).wrong(report))
+    }
+  }
+
+  static func verify(_ bundle: RecordedBundle) throws -> Report {
+    try bundle.written { try Jobs.verify(VerifyOptions(paths: [$0])) }
+  }
+
+  private static func parallel<Value: Sendable>(_ count: Int, _ work: @Sendable (Int) throws -> Value) throws -> [Value] {
+    let results = Mutex<[Int: Swift.Result<Value, any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: count) { index in
+      let result = Swift.Result { try work(index) }
+      results.withLock { $0[index] = result }
+    }
+    return try results.withLock { all in try all.keys.sorted().compactMap { try all[$0]?.get() } }
+  }
+}
+
+/// The offsets between hosts' clocks under noise. The recorded hosts are one machine with one clock.
+struct ClockTruth {
+  private let span: ClosedRange<Int64>
+  private let clocks: [String: (Int64) -> Int64]?
+
+  init(_ noise: Noise, _ plain: RecordedBundle) {
+    span = plain.span
+    clocks = noise.clocks(of: plain)
+  }
+
+  /// How far a host's clock is ahead at a true time.
+  private func ahead(_ host: String, at time: Int64) -> Int64 { (clocks?[host]?(time)).map { $0 - time } ?? 0 }
+
+  /// The true times at which a host's clock shows a time: one that was set back shows some twice.
+  private func times(_ host: String, showing time: Int64) -> [Int64] {
+    let guesses = [span.lowerBound, (span.lowerBound + span.upperBound) / 2, span.upperBound].map {
+      let guess = time - ahead(host, at: $0)
+      return time - ahead(host, at: guess)
+    }
+    return guesses.filter { abs($0 + ahead(host, at: $0) - time) < 1_000_000 }
+  }
+
+  /// What is stated and not so, in words.
+  func wrong(_ report: Report) -> [String] {
+    guard clocks != nil else { return [] }
+    return report.clocks.compactMap { clock in
+      guard clock.reference != clock.host, clock.uncertainty < .max, let at = clock.at else { return nil }
+      let truths = times(clock.host, showing: at).map { ahead(clock.host, at: $0) - ahead(clock.reference, at: $0) }
+      // Recorded stamps are whole microseconds.
+      guard !truths.contains(where: { abs($0 - clock.offset) <= clock.uncertainty + 2000 }) else { return nil }
+      let steps = clock.steps.map { "\($0.size)" }.joined(separator: ", ")
+      return "\(clock.host) against \(clock.reference) \(clock.offset) ± \(clock.uncertainty) \(clock.grade), steps [\(steps)], truly \(truths)"
+    }
+  }
+}

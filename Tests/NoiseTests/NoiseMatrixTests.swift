@@ -1,0 +1,42 @@
+import Deployment
+import Foundation
+import Testing
+import Verification
+
+/// The corpus under noise. A selection by default; all of it where `LANECHECK_FULL` is set.
+@Suite("Noise", .serialized) struct NoiseMatrixTests {
+  static let isFull = ProcessInfo.processInfo.environment["LANECHECK_FULL"] != nil
+
+  @Test func changesNoCleanVerdictAndHidesNoFault() throws {
+    let results = try NoiseMatrix(share: NoiseMatrixTests.isFull ? 1 : 160).run()
+    for result in results {
+      #expect(result.outcome == .kept || result.outcome == .inconclusive, "\(result)")
+      #expect(result.wrongClocks == [], "\(result)")
+    }
+    let faulty = results.filter(\.isFaulty)
+    let kept = faulty.filter { $0.outcome == .kept }.count
+    #expect(results.count > faulty.count && !faulty.isEmpty)
+    #expect(kept * 10 >= faulty.count * 9, "\(kept) of \(faulty.count) faulty cells keep their root")
+  }
+
+  @Test(.enabled(if: NoiseMatrixTests.isFull), arguments: RecordedBundle.names())
+  func whatIsExpectedOfAFaultyBundleIsWhatWasDoneToIt(bundle: String) throws {
+    let recorded = try RecordedBundle(bundle)
+    guard let truth = RecordedTruth(bundle), !recorded.recordings.isEmpty else { return }
+    let report = try NoiseMatrix.verify(recorded)
+    let expectation = try Expectation(bundle) { report }
+    guard truth.kind == "clean" else {
+      guard expectation.isFaulty, let host = truth.fault?.host, recorded.hosts.contains(host) else { return }
+      #expect(expectation.outcome(of: report).outcome == .kept)
+      #expect(expectation.roots.findings.contains { $0.host == host })
+      let roots = Set(report.findings.filter { $0.host == host }.map(\.id))
+      for (file, numbers) in truth.measured.affected_frame_numbers {
+        let found = report.findings.filter { roots.contains($0.id) || roots.contains($0.causedBy ?? "") }
+          .flatMap(\.frames).filter { $0.file == file }.flatMap(\.numbers)
+        #expect(!Set(found).isDisjoint(with: numbers), "\(file)")
+      }
+      return
+    }
+    #expect(!expectation.isFaulty)
+  }
+}
