@@ -31,10 +31,19 @@ struct NoiseMatrix: Sendable {
   let bundles: [RecordedBundle]
   let cells: [Cell]
 
-  /// - Parameter share: of the cells of each kind of noise, one in so many; every kind comes up, on clean bundles and
-  ///   on faulty ones.
-  init(share: Int) throws {
-    let names = RecordedBundle.names()
+  /// - Parameters:
+  ///   - share: of the cells of each kind of noise, one in so many; every kind comes up, on clean bundles and on
+  ///     faulty ones.
+  ///   - most: so many bundles of each verdict at most.
+  init(share: Int, most: Int = .max) throws {
+    var verdicts: [String: [String]] = [:]
+    for name in RecordedBundle.names() {
+      verdicts[try Expectation.written(name)?.verdict ?? RecordedTruth(name)?.kind ?? "", default: []].append(name)
+    }
+    let names = verdicts.keys.sorted().flatMap { verdict -> ArraySlice<String> in
+      var chance = Chance(verdict)
+      return (verdicts[verdict] ?? []).shuffled(using: &chance).prefix(most)
+    }
     bundles = try NoiseMatrix.parallel(names.count) { try RecordedBundle(names[$0]) }.filter { !$0.recordings.isEmpty }
     var cells: [Cell] = []
     var kinds: [String: [Cell]] = [:]

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import Verification
+import Wire
 
 /// Bundles as hosts with offloads record them: superframes that are joined differently at each point.
 @Suite("Superframes and their segments") struct OffloadBundlesTests {
