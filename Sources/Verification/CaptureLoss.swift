@@ -173,9 +173,11 @@ extension Judge {
       // The other tenant's entry was missed.
       odds = senders.reduce(0.0) { max($0, missRate(ofPortsOn: Int32($1), other)) }
     } else {
-      // The other lane's own frame was missed on its way, and so was this one's delivery.
-      let unsent = senders.reduce(0.0) { max($0, sendingMissRate(Int32($1))) }
-      odds = receivingMissRate(key.host) * (senders.isEmpty ? 1 : unsent) * missRate(ofPortsOn: key.host, key.network)
+      // The other lane's own frame was missed wherever it would show before the port: it came in, was sent, arrived.
+      let unsent = senders.reduce(0.0) {
+        max($0, sendingMissRate(Int32($1)) * missRate(ofPortsOn: Int32($1), other))
+      }
+      odds = receivingMissRate(key.host) * (senders.isEmpty ? 1 : unsent)
     }
     var frames = record.count
     let host = key.fault == .crossNetworkDelivery && key.via == .wrongVNI ? key.viaHost : key.host

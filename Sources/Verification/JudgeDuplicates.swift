@@ -25,7 +25,9 @@ struct DuplicateRecord: Sendable {
 extension Judge {
   mutating func countDuplicates(_ group: [Observation], _ base: UInt64) {
     // Nearly all frames show once at each place.
-    guard group.count > 1, hasRepeats(group) else { return }
+    guard let head = group.first, group.count > 1, hasRepeats(group) else { return }
+    // Tenants with the same MACs send the same bytes: a copy more in one lane may be the other's.
+    if topology.livesInSeveralPlaces(head.source) { return }
     for at in resolver.tunnels.indices {
       let tunnel = resolver.tunnels[at]
       guard tunnel.network >= 0, tunnel.peer >= 0, isFirst(at) else { continue }
