@@ -110,12 +110,19 @@ struct ClockSightings {
 
   /// Sorts the sightings, keeps two of each kind (as good as many: not unique), and narrows the sample where it is
   /// still too large.
+  /// Two captures of one point stamp a frame no further apart than this, in nanoseconds.
+  private static var recordedTwice: Int64 { 1_000_000 }
+
   private mutating func compact() {
     sightings.sort { $0.precedes($1) }
     var kept: [Sighting] = []
     for sighting in sightings {
       // Two captures of one point show the same sighting.
-      if let before = kept.last, before.isSame(as: sighting), before.time == sighting.time { continue }
+      if let before = kept.last, before.isSame(as: sighting),
+        clamped(sighting.time, minus: before.time) < ClockSightings.recordedTwice
+      {
+        continue
+      }
       if kept.count > 1, kept[kept.count - 1].isSame(as: sighting), kept[kept.count - 2].isSame(as: sighting) {
         continue
       }

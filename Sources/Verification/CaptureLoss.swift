@@ -156,6 +156,25 @@ extension Judge {
     topology.hostHasTunnelPoint[Int(host)] ? passing.receivingRate(Int(host)) : 1
   }
 
+  /// The largest capture-loss rate of a single point on the way of networks' frames between hosts.
+  private func worstRate(on hosts: [Int32], _ networks: [Int32]) -> Double {
+    var worst = 0.0
+    for host in hosts where host >= 0 {
+      if topology.hostHasTunnelPoint[Int(host)] {
+        worst = max(worst, passing.sendingRate(Int(host)), passing.receivingRate(Int(host)))
+      }
+      for network in networks where network >= 0 {
+        for port in topology.ports(on: host, of: network) {
+          for rank in 0..<4 {
+            let point = Int(topology.pointOfRank[port * 4 + rank])
+            if point >= 0 { worst = max(worst, passing.rate(ofPoint: point)) }
+          }
+        }
+      }
+    }
+    return worst
+  }
+
   /// Frames of tenants with the same MACs, of which the captures each lost a part, look like a leak. Whether so many
   /// may be that.
   func isChance(_ key: FaultKey, _ record: FaultRecord) -> Bool {
@@ -179,12 +198,14 @@ extension Judge {
       }
       odds = receivingMissRate(key.host) * (senders.isEmpty ? 1 : unsent)
     }
+    // Where a guest was not captured at all, two misses are enough to tie a frame to the wrong one of them.
+    let worst = worstRate(on: senders.map { Int32($0) } + [key.host], [key.network, other])
     var frames = record.count
     let host = key.fault == .crossNetworkDelivery && key.via == .wrongVNI ? key.viaHost : key.host
     for network in [key.network, other] where network >= 0 && host >= 0 {
       let cell = cell(host, network)
       frames += key.fault == .wrongVNI || key.via == .wrongVNI ? out[cell] : `in`[cell]
     }
-    return Double(record.count) <= 3 * odds * Double(frames) + 1.5
+    return Double(record.count) <= 3 * max(odds, worst * worst) * Double(frames) + 1.5
   }
 }

@@ -197,8 +197,17 @@ extension FindingBuilder {
       if sender >= 0 {
         draft.finding.next.append("on \(hostName(sender)): ethtool -k UNDERLAY-NIC | grep -e tx-udp_tnl -e tx-checksum")
       }
+      draft.parent = modification(of: sender, to: wrong.receivers)
       drafts.append(draft)
     }
+  }
+
+  /// The finding about changed content of which wrong checksums follow: content changed in the sender, or on the way to
+  /// all of those who received it.
+  private func modification(of sender: Int32, to receivers: Set<UInt16>) -> Int? {
+    if let own = modifiedDrafts[ModifiedKey(stage: .sender, host: sender)] { return own }
+    let ways = receivers.map { modifiedDrafts[ModifiedKey(stage: .underlay, host: sender, peer: host(ofVTEP: $0))] }
+    return ways.contains { $0 == nil } ? nil : ways.compactMap { $0 }.min()
   }
 
   /// Whether state shows that a point's device is a real one, or stands on such.

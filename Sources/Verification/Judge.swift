@@ -259,8 +259,10 @@ struct Judge: Sendable {
     let index = Int(tunnel.observation)
     let seen = group[index]
     var wrong: [FaultKey] = []
+    let isLaneKnown = tunnel.entry >= 0 && resolver.passages[Int(tunnel.entry)].tagsKnown
     if let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
-      !topology.portFacts[Int(port)].hasSubports
+      // Of a trunk, the tag at the port says which network a frame is of.
+      isLaneKnown || !topology.portFacts[Int(port)].hasSubports
     {
       let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
       let isClone = isClone(seen.source, network: topology.networkOfVNI[tunnel.vni] ?? -1, on: sender)

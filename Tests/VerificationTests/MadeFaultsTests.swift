@@ -176,7 +176,8 @@ import Wire
     #expect(causes.first?.message.contains("ash and birch") == true)
   }
 
-  @Test func aHostCutOffBothWaysIsOneFinding() throws {
+  /// No frame relates its clock to the others': what it lacks is not held against anybody, and the report says why.
+  @Test func aHostCutOffBothWaysIsNotPassedOver() throws {
     var overlay = Self.overlay()
     overlay.drops = { sighting in
       if case .in(let sender) = sighting.place { return sighting.host == 2 || sender == 2 }
@@ -184,10 +185,8 @@ import Wire
     }
     Self.talk(&overlay)
     let report = try overlay.verify()
-    let causes = Self.causes(report)
-    #expect(causes.map(\.rule) == ["frame-lost"])
-    #expect(causes.first?.host == "cedar")
-    #expect(causes.first?.message.contains("cut off") == true)
+    #expect(report.verdict == .inconclusive)
+    #expect(report.reasons.contains { $0.contains("cedar") && $0.contains("clocks could not be aligned") })
   }
 
   @Test func onePairWithoutALinkIsThatPairs() throws {

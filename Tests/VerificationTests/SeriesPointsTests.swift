@@ -109,7 +109,13 @@ import Wire
       "host1/eth1_00002.pcap": try Self.copy("clean-vxlan", "host1/eth1.pcap"),
       "host2/eth1_00002.pcap": try Self.copy("clean-vxlan", "host2/eth1.pcap", by: 1_000),
     ]
-    same(try Bundles.verify("clean-vxlan", adding: files), as: plain)
+    let report = try Bundles.verify("clean-vxlan", adding: files)
+    #expect(report.verdict == plain.verdict)
+    // That there are two is worth a remark.
+    #expect(report.findings.map(\.rule) == ["capture-gap"] && faults(report).isEmpty)
+    #expect(report.coverage == plain.coverage)
+    #expect(report.trajectories.total == plain.trajectories.total)
+    #expect(report.trajectories.asExpected == plain.trajectories.asExpected)
   }
 
   /// Inner frames without their VNI, as the kernel's tunnel device shows them.
