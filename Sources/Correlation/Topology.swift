@@ -230,8 +230,10 @@ public struct Topology: Sendable {
   /// Whether a MAC belongs to several ports at once (HA, DVR, allowed address pairs, cloned tenants). A guest that
   /// migrates has one port on each host, with the same UUID; a distributed or redundant router has so for good.
   public func livesInSeveralPlaces(_ mac: MACAddress) -> Bool {
-    if mac.isVirtualRouter || mac.isDistributedRouterHost { return true }
-    guard let owners = portsOfMAC[mac], owners.count > 1 else { return false }
+    if mac.isVirtualRouter { return true }
+    // A prefix is a default, and guests may have MACs from any: whose MAC is known is no router's.
+    guard let owners = portsOfMAC[mac] else { return mac.isDistributedRouterHost }
+    guard owners.count > 1 else { return false }
     if owners.contains(where: { deployment.ports[$0].deviceOwner?.hasPrefix("network:router") ?? false }) { return true }
     guard let uuid = deployment.ports[owners[0]].uuid else { return true }
     return owners.contains { deployment.ports[$0].uuid != uuid }
