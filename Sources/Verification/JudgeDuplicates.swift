@@ -185,9 +185,10 @@ extension FindingBuilder {
         case .underlay: judge.sendingMissRate(key.host)
         case .receiver: judge.receivingMissRate(key.host)
         }
-      let frames = judge.out[judge.cell(key.host, key.network)] + judge.in[judge.cell(key.host, key.network)]
+      let cell = judge.cell(key.host, key.network)
+      let frames = key.stage == .receiver ? judge.in[cell] : judge.out[cell]
       guard record.count >= 3,
-        Double(record.count) > 2 + Double(duplicate.refuted) / 4 + lost * min(Double(frames), Double(record.count) * 3)
+        Double(record.count) > 2 + Double(duplicate.refuted) / 4 + 3 * lost * Double(frames)
       else { continue }
       let (host, peer) = (hostName(key.host), hostName(key.peer))
       let message: String
