@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import time
 
 import expectation
@@ -132,22 +131,3 @@ class Bundle:
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)
-
-
-class Interrupted(BaseException):
-    """A signal asked the recorder to end."""
-
-
-def end_on_signals():
-    """SIGTERM and SIGHUP end the run as Ctrl-C does: with everything cleaned up."""
-
-    def interrupted(number, _frame):
-        raise Interrupted(signal.Signals(number).name)
-
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, interrupted)
-
-
-def ignore_signals():
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)

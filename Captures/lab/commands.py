@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 
+from interruption import stop_if_asked
+
 
 class LabError(Exception):
     """Something that the recorder cannot go on from; its text is for the user."""
@@ -53,6 +55,7 @@ def in_namespace(namespace, arguments):
 
 def run(*arguments, namespace=None, environment=None, given=None, check=True, timeout=30):
     """Runs a program to its end and returns what it wrote to standard output."""
+    stop_if_asked()
     arguments = [str(argument) for argument in arguments]
     command = in_namespace(namespace, arguments)
     try:
@@ -68,6 +71,7 @@ def run(*arguments, namespace=None, environment=None, given=None, check=True, ti
 
 def start(*arguments, namespace=None, environment=None, log=subprocess.DEVNULL):
     """Starts a program that goes on; it gets no signals from the terminal and dies with the recorder."""
+    stop_if_asked()
     arguments = [str(argument) for argument in arguments]
     return subprocess.Popen(
         in_namespace(namespace, arguments), stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -1,0 +1,36 @@
+"""Signals that end a recording, with everything cleaned up."""
+
+import signal
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_asked = None
+
+
+class Interrupted(BaseException):
+    """A signal asked the recorder to end."""
+
+
+def _interrupted(number, _frame):
+    global _asked
+    _asked = signal.Signals(number).name
+    raise Interrupted(_asked)
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end the run as Ctrl-C does."""
+    for number in _SIGNALS:
+        signal.signal(number, _interrupted)
+
+
+def ignore_signals():
+    """While cleaning up."""
+    global _asked
+    _asked = None
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stop_if_asked():
+    """Python drops an exception that a signal's handler raises inside a finaliser (Popen has one): it is raised again."""
+    if _asked:
+        raise Interrupted(_asked)
