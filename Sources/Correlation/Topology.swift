@@ -68,7 +68,7 @@ public struct Topology: Sendable {
   /// Overlay networks by VNI; -1 for a VNI that two networks claim.
   public let networkOfVNI: [UInt32: Int32]
   /// Ports by the MACs that they may use.
-  public let portsOfMAC: [MACAddress: [Int]]
+  public let portsOfMAC: FlatTable<MACAddress, [Int]>
   /// Ports whose installed tag, before or after, is not the VLAN of their network there.
   public let hasWrongTag: [Bool]
   /// Ports of br-int without a tag, though their network has a VLAN there.
@@ -156,7 +156,7 @@ public struct Topology: Sendable {
     subportNetworks = deployment.ports.map { port in
       Dictionary(port.subports.map { ($0.vlan, Int32($0.network)) }) { first, _ in first }
     }
-    portsOfMAC = byMAC
+    portsOfMAC = FlatTable(byMAC)
     hasWrongTag = deployment.ports.map { $0.wrongTag(in: deployment) != nil }
     portsOn = byHost
     portsOnCell = byHost.flatMap { ports in (0..<networkCount).map { ports[$0] ?? [] } }

@@ -110,11 +110,11 @@ struct Judge: Sendable {
   /// Judges one group of equal frames, sorted by time.
   mutating func judge(_ group: [Observation]) {
     guard let head = group.first else { return }
-    if topology.deviceMACs.contains(head.source), !group.contains(where: { topology.points[Int($0.point)].isTunnel }) {
+    if topology.deviceMACs.contains(head.source), !hasTunnelSighting(group) {
       counts.otherFrames += UInt64(group.count)
       return
     }
-    guard !group.allSatisfy(isOtherOverlay) else {
+    guard !isOtherOverlay(group) else {
       counts.otherFrames += UInt64(group.count)
       counts.otherOverlayFrames += UInt64(group.count)
       return
@@ -131,7 +131,7 @@ struct Judge: Sendable {
     let base = trajectory
     trajectory &+= UInt64(resolver.passages.count + 1)
     // What the filter leaves out teaches hosts all the same, and is not judged.
-    guard group.contains(where: { $0.filter == .passes }) else {
+    guard hasPassing(group) else {
       noteFiltered(number, group, base)
       return
     }
@@ -228,6 +228,23 @@ struct Judge: Sendable {
       record(key, trajectory, group, index, isWeak: false)
     }
     return fault
+  }
+
+  // Loops, not closures over the judge: one that captures it copies it, for every group.
+
+  private func hasTunnelSighting(_ group: [Observation]) -> Bool {
+    for seen in group where topology.points[Int(seen.point)].isTunnel { return true }
+    return false
+  }
+
+  private func hasPassing(_ group: [Observation]) -> Bool {
+    for seen in group where seen.filter == .passes { return true }
+    return false
+  }
+
+  private func isOtherOverlay(_ group: [Observation]) -> Bool {
+    for seen in group where !isOtherOverlay(seen) { return false }
+    return true
   }
 
   /// Whether a sighting is of a VXLAN overlay that shares addresses with ours, by a port that neither end's tunnels

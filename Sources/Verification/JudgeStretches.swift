@@ -8,9 +8,13 @@ extension Judge {
   /// Whether a host's tunnel point must have shown what another host (-1: the same) showed at a time.
   func isLive(tunnelOf host: Int32, _ time: Int64, seenOn other: Int32 = -1) -> Bool {
     guard let slack = trust.slack(host, other, at: time) else { return false }
-    for view in topology.tunnelProofs[Int(host)]
-    where view.allSatisfy({ spans[$0].contains(time, within: slack) }) { return true }
+    for view in topology.tunnelProofs[Int(host)] where areLive(view, time, within: slack) { return true }
     return false
+  }
+
+  private func areLive(_ points: [Int], _ time: Int64, within slack: Int64) -> Bool {
+    for point in points where !spans[point].contains(time, within: slack) { return false }
+    return true
   }
 
   func isLive(port: Int32, _ time: Int64) -> Bool {
