@@ -72,6 +72,23 @@ public struct PairEstimate: Sendable, Hashable {
   /// Which of the two was set back, where the order of the frames tells: the host, and how often.
   var setBack: [Int: Int] = [:]
 
+  public init(first: Int, second: Int, grade: ClockGrade) {
+    self.first = first
+    self.second = second
+    self.grade = grade
+  }
+
+  /// Whether so many frames both ways lie on one line that they cannot have been matched by chance.
+  public var isUnmistakable: Bool { grade == .accurate && stretches.count == 1 && used >= 16 }
+
+  /// Whether it was known at a time of the second host, or the first, how the clocks relate.
+  public func covers(_ time: Int64, ofSecond: Bool) -> Bool {
+    stretches.contains {
+      ofSecond
+        ? $0.firstOfSecond <= time && time <= $0.lastOfSecond : $0.line.first <= time && time <= $0.line.last
+    }
+  }
+
   /// Where the clocks were set against each other: between which times of the first, and of the second.
   var settings: [(first: ClosedRange<Int64>, second: ClosedRange<Int64>)] {
     zip(stretches, stretches.dropFirst()).compactMap { before, after in

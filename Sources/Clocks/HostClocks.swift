@@ -6,12 +6,21 @@ import Observations
 /// back while it was watched, the others are reached over the best pairs; bounds add up on the way. The order of the
 /// samples makes no difference.
 public func estimateClocks(hosts: Int, samples: [ClockSample]) -> [HostClock] {
-  ClockTree(hosts: hosts, pairs: estimatePairs(hosts: hosts, samples: samples)).clocks()
+  estimateClocks(hosts: hosts, pairs: estimatePairs(hosts: hosts, samples: samples))
+}
+
+/// The same from what is known of the pairs.
+public func estimateClocks(hosts: Int, pairs: [PairEstimate]) -> [HostClock] {
+  ClockTree(hosts: hosts, pairs: pairs).clocks()
 }
 
 /// What the traffic tells of each pair of hosts, in the order of the pairs. Samples that name no host, or the same
 /// twice, are passed over.
-public func estimatePairs(hosts: Int, samples: [ClockSample]) -> [PairEstimate] {
+///
+/// - Parameter leastDelay: a frame takes no longer than this at its fastest, in nanoseconds.
+public func estimatePairs(
+  hosts: Int, samples: [ClockSample], leastDelay: Double = 100_000_000
+) -> [PairEstimate] {
   var points: [Int: [PairPoint]] = [:]
   for sample in samples {
     let (sender, receiver) = (sample.sender, sample.receiver)
@@ -32,7 +41,7 @@ public func estimatePairs(hosts: Int, samples: [ClockSample]) -> [PairEstimate] 
     points[pair] = stride(from: 0, to: list.count, by: pace).map { sorted[$0] }
   }
   let pairs = points.keys.sorted().map { pair in
-    PairEstimator(first: pair / hosts, second: pair % hosts).estimate(points[pair] ?? [])
+    PairEstimator(first: pair / hosts, second: pair % hosts, leastDelay: leastDelay).estimate(points[pair] ?? [])
   }
   // A clock that was set shows in all pairs of its host: where one tells, the others are parted there, too.
   var settings: [Int: [ClosedRange<Int64>]] = [:]
@@ -45,7 +54,7 @@ public func estimatePairs(hosts: Int, samples: [ClockSample]) -> [PairEstimate] 
   guard !settings.isEmpty else { return pairs }
   return pairs.map { pair in
     guard pair.settings.isEmpty, pair.grade < .none else { return pair }
-    let estimator = PairEstimator(first: pair.first, second: pair.second)
+    let estimator = PairEstimator(first: pair.first, second: pair.second, leastDelay: leastDelay)
     return estimator.estimate(
       points[pair.first * hosts + pair.second] ?? [], partedAt: settings[pair.first] ?? [], settings[pair.second] ?? [])
   }
@@ -135,7 +144,7 @@ struct ClockTree {
 
 extension HostClock {
   /// Less is better.
-  fileprivate var standing: (ClockGrade, Int64) { (grade, uncertainty) }
+  fileprivate var standing: (ClockGrade, Int, Int64) { (grade, correction.pieces.count, uncertainty) }
 
   /// A clock beside this one: the other of a pair, whichever that is called.
   public func beside(_ pair: PairEstimate) -> HostClock {
@@ -147,7 +156,8 @@ extension HostClock {
     self.init(host: host, reference: parent.reference)
     grade = max(parent.grade, pair.grade)
     var pieces: [ClockPiece] = []
-    for stretch in pair.stretches {
+    let reachable = parent.piecesInOrder(of: pair)
+    for (stretch, range) in zip(pair.stretches, reachable) {
       let line = host == pair.second ? stretch.line.overSecond : stretch.line.ofFirst
       // Where the other host's clock was on that stretch.
       let (from, to) =
@@ -155,8 +165,8 @@ extension HostClock {
         ? (stretch.line.first, stretch.line.last)
         : (stretch.line.ontoSecond(stretch.line.first), stretch.line.ontoSecond(stretch.line.last))
       // Where the other's clock was set, this one is, too, against the reference.
-      var parts = parent.correction.pieces.indices.filter { parent.overlap($0, from, to) > 0 }
-      if parts.isEmpty, let nearest = parent.piece(covering: from, to) { parts = [nearest] }
+      var parts = range.filter { parent.overlap($0, from, to) > 0 }
+      if parts.isEmpty, let nearest = parent.piece(covering: from, to, among: range) { parts = [nearest] }
       for part in parts {
         let other = parent.correction.pieces[part]
         var own = line
@@ -182,9 +192,33 @@ extension HostClock {
     }
   }
 
-  /// The piece that has most of a stretch of own time, and of several the nearest.
-  private func piece(covering from: Int64, _ to: Int64) -> Int? {
-    correction.pieces.indices.max {
+  /// For each stretch of a pair with another host, the pieces of this clock that it may lie on. Where this clock was
+  /// set back it showed the same time twice; but then the pair shows the same jump.
+  private func piecesInOrder(of pair: PairEstimate) -> [Range<Int>] {
+    let count = correction.pieces.count
+    var ranges = Array(repeating: 0..<count, count: pair.stretches.count)
+    var at = 0
+    for (index, (before, after)) in zip(pair.stretches, pair.stretches.dropFirst()).enumerated() {
+      let jump = clamped(after.startOffset, minus: before.endOffset)
+      let own = pair.second == host ? jump : clamped(0, minus: jump)
+      let noise = clamped(before.uncertainty, plus: clamped(after.uncertainty, plus: ClockCorrection.leastStep))
+      let same = (at..<count).dropLast().first {
+        let bound = clamped(noise, plus: clamped(bounds[$0], plus: bounds[$0 + 1]))
+        return correction.isSetBack(after: $0)
+          && clamped(own, minus: correction.jumps[$0]).magnitude <= bound.magnitude
+      }
+      if let same {
+        ranges[index] = ranges[index].lowerBound..<(same + 1)
+        at = same + 1
+      }
+      ranges[index + 1] = at..<count
+    }
+    return ranges
+  }
+
+  /// Of some pieces the one that has most of a stretch of own time, and of several the nearest.
+  private func piece(covering from: Int64, _ to: Int64, among range: Range<Int>) -> Int? {
+    range.max {
       let (a, b) = (overlap($0, from, to), overlap($1, from, to))
       return a < b
     }

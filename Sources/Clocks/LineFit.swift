@@ -25,8 +25,11 @@ struct LineFit {
   static var steady: Double { 1.2e-4 }
   /// Time stamps are cut down to microseconds, on both sides.
   static var stampSlack: Double { 1000 }
-  /// A frame takes no longer than this at its fastest, in nanoseconds. Used only where nothing was seen the other way.
+  /// A frame takes no longer than this between hosts at its fastest, in nanoseconds.
   static var longestLeastDelay: Double { 100_000_000 }
+
+  /// The same for what is fitted. Used only where nothing was seen the other way.
+  private let leastDelay: Double
 
   private(set) var line = ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0)
   /// The offset is within this over the whole stretch.
@@ -46,7 +49,8 @@ struct LineFit {
   }
 
   /// - Parameter points: at least one, in any order.
-  init(_ points: some Collection<PairPoint>) {
+  init(_ points: some Collection<PairPoint>, leastDelay: Double = LineFit.longestLeastDelay) {
+    self.leastDelay = leastDelay
     let times = points.map(\.first).sorted()
     line.first = times.first ?? 0
     line.last = times.last ?? 0
@@ -127,11 +131,11 @@ struct LineFit {
     if touch(0) >= touch(slope) - LineFit.stampSlack { slope = 0 }
     var height = isUpper ? ceiling(slope, 0) : ground(slope, 0)
     let flat = isUpper ? ceiling(0, 0) - zero : zero - ground(0, 0)
-    if flat >= 0, flat <= LineFit.longestLeastDelay { (slope, height) = (0, zero) }
+    if flat >= 0, flat <= leastDelay { (slope, height) = (0, zero) }
     line.rate = slope
     let span = Double(clamped(line.last, minus: line.first))
-    rateUncertainty = min(LineFit.steepest, LineFit.longestLeastDelay / max(span, 1))
-    uncertainty = LineFit.longestLeastDelay + 2 * LineFit.stampSlack
+    rateUncertainty = min(LineFit.steepest, leastDelay / max(span, 1))
+    uncertainty = leastDelay + 2 * LineFit.stampSlack
     return height
   }
 

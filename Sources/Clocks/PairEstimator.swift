@@ -20,6 +20,8 @@ struct PairEstimator {
 
   let first: Int
   let second: Int
+  /// A frame takes no longer than this at its fastest, in nanoseconds.
+  var leastDelay = LineFit.longestLeastDelay
 
   /// - Parameter points: of this pair, in any order.
   func estimate(_ points: [PairPoint]) -> PairEstimate {
@@ -125,14 +127,14 @@ struct PairEstimator {
 
   private func fit(_ points: [PairPoint], depth: Int, into result: inout PairEstimate) {
     guard !points.isEmpty else { return }
-    if depth < 6, LineFit(points).overlap > PairEstimator.even, let place = parting(points) {
+    if depth < 6, LineFit(points, leastDelay: leastDelay).overlap > PairEstimator.even, let place = parting(points) {
       self.fit(Array(points[..<place]), depth: depth + 1, into: &result)
       self.fit(Array(points[place...]), depth: depth + 1, into: &result)
       return
     }
     let kept = withoutContradictions(points)
     guard !kept.isEmpty else { return }
-    let fit = LineFit(kept)
+    let fit = LineFit(kept, leastDelay: leastDelay)
     if fit.overlap > PairEstimator.tolerated, kept.count >= 8 * PairEstimator.fewest, depth < 6 {
       self.fit(Array(kept[..<(kept.count / 2)]), depth: depth + 1, into: &result)
       self.fit(Array(kept[(kept.count / 2)...]), depth: depth + 1, into: &result)

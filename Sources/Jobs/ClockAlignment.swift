@@ -16,6 +16,9 @@ struct ClockAlignment {
   /// Of captures that only tell whether their host's points share a clock.
   static var reachBeside: Int { 8 << 20 }
 
+  /// A frame takes no longer than this inside a host at its fastest, in nanoseconds.
+  private static var leastDelayWithin: Double { 1_000_000 }
+
   /// What alignment tells of all hosts.
   struct Result {
     /// By host: of its tunnel point, or of its ports where only they were captured.
@@ -74,12 +77,14 @@ struct ClockAlignment {
   private mutating func result() -> Result {
     let hosts = survey.deployment.hosts.count
     let samples = sightings.samples()
-    var result = Result(clocks: estimateClocks(hosts: hosts, samples: samples.between))
+    var result = Result(
+      clocks: estimateClocks(hosts: hosts, pairs: borneOut(estimatePairs(hosts: hosts, samples: samples.between))))
     for host in result.clocks.indices where !result.clocks[host].correction.jumps.isEmpty {
       let turns = ClockTurns(of: host, result.clocks[host].correction, survey, reach: reach)
       result.clocks[host].correction.setEnds(turns.ends)
     }
-    for pair in estimatePairs(hosts: 2 * hosts, samples: samples.within) {
+    let within = estimatePairs(hosts: 2 * hosts, samples: samples.within, leastDelay: ClockAlignment.leastDelayWithin)
+    for pair in borneOut(within) {
       guard let stretch = pair.stretches.max(by: { $0.span < $1.span }), pair.grade < .none else { continue }
       let ahead = stretch.line.offset(at: middle(stretch.line.first, stretch.line.last))
       // Frames take their time inside a host, too.
@@ -92,6 +97,23 @@ struct ClockAlignment {
     }
     return result
   }
+
+  /// The pairs without those whose frames are the same by chance: frames that repeat, such as ARP requests, relate
+  /// captures of two days as well; but then nearly all else that one received the other never sent.
+  private func borneOut(_ pairs: [PairEstimate]) -> [PairEstimate] {
+    let doubtful = pairs.indices.filter { !pairs[$0].isUnmistakable }
+    guard !doubtful.isEmpty else { return pairs }
+    let support = sightings.support(of: doubtful.map { pairs[$0] })
+    var result = pairs
+    for (index, support) in zip(doubtful, support)
+    where support.received >= ClockAlignment.fewestReceived && support.sent * 4 < support.received {
+      result[index] = PairEstimate(first: pairs[index].first, second: pairs[index].second, grade: .none)
+    }
+    return result
+  }
+
+  /// Of fewer frames nothing is concluded.
+  private static var fewestReceived: Int { 8 }
 
   /// Whether a capture of a host holds no tunnel point: then one clock stamped all of it, and that is the ports'.
   private func isOfPortsOnly(_ capture: Int, _ host: Int) -> Bool {

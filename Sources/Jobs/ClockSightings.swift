@@ -38,6 +38,8 @@ struct ClockSightings {
     /// The other end: the receiver's host for what is sent (-1 for any), the sender's for what is received.
     var peer: Int32
     var isSent: Bool
+    /// NICs may cut and join such frames on the way.
+    var isMutable: Bool
 
     func precedes(_ other: Sighting) -> Bool {
       (digest, host, peer, isSent ? 1 : 0, point, time)
@@ -104,15 +106,15 @@ struct ClockSightings {
     sightings.append(
       Sighting(
         digest: seen.digest, time: seen.time, point: Int32(seen.point), host: Int32(host), peer: Int32(peer),
-        isSent: isSent))
+        isSent: isSent, isMutable: seen.frameClass == .tcp || seen.frameClass == .fragment))
     if sightings.count >= compacted + ClockSightings.bound { compact() }
   }
 
-  /// Sorts the sightings, keeps two of each kind (as good as many: not unique), and narrows the sample where it is
-  /// still too large.
   /// Two captures of one point stamp a frame no further apart than this, in nanoseconds.
   private static var recordedTwice: Int64 { 1_000_000 }
 
+  /// Sorts the sightings, keeps two of each kind (as good as many: not unique), and narrows the sample where it is
+  /// still too large.
   private mutating func compact() {
     sightings.sort { $0.precedes($1) }
     var kept: [Sighting] = []
@@ -134,6 +136,36 @@ struct ClockSightings {
     }
     sightings = kept
     compacted = kept.count
+  }
+
+  // MARK: Support
+
+  /// How many frames the hosts of a pair received from each other while it is said to be known how their clocks
+  /// relate, and how many of those the other sent at all.
+  func support(of pairs: [PairEstimate]) -> [(received: Int, sent: Int)] {
+    var result = Array(repeating: (received: 0, sent: 0), count: pairs.count)
+    var numbers: [[Int32]: Int] = [:]
+    for (number, pair) in pairs.enumerated() { numbers[[Int32(pair.first), Int32(pair.second)]] = number }
+    var from = 0
+    while from < sightings.count {
+      var to = from + 1
+      while to < sightings.count, sightings[to].digest == sightings[from].digest { to += 1 }
+      for seen in sightings[from..<to] where !seen.isSent && !seen.isMutable {
+        // What a port received passed its host's tunnel point; whether it was sent by there is told by its arrival.
+        let isPort = Int(seen.host) >= hosts
+        let (low, high) = (min(seen.host, seen.peer), max(seen.host, seen.peer))
+        guard let number = numbers[[low, high]], pairs[number].covers(seen.time, ofSecond: seen.host == high) else {
+          continue
+        }
+        result[number].received += 1
+        let isBorneOut = sightings[from..<to].contains {
+          $0.host == seen.peer && $0.isSent != isPort && (isPort || $0.peer == seen.host || $0.peer < 0)
+        }
+        if isBorneOut { result[number].sent += 1 }
+      }
+      from = to
+    }
+    return result
   }
 
   // MARK: Matching

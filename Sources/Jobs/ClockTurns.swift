@@ -31,7 +31,7 @@ struct ClockTurns {
           let before = latest[frame.interface]
           for index in ends.indices {
             let range = ClockTurns.doubtful(correction, index)
-            if correction.jumps[index] > 0 {
+            if !correction.isSetBack(after: index) {
               if range.contains(frame.time), times[index].count < 1 << 20 { times[index].append(frame.time) }
             } else if let before, clamped(before, minus: frame.time) > ClockTurns.leastFall(correction.jumps[index]),
               range.contains(before)
@@ -43,7 +43,7 @@ struct ClockTurns {
         }
       }
     }
-    for index in ends.indices where correction.jumps[index] > 0 { ends[index] = ClockTurns.longestPause(times[index]) }
+    for index in ends.indices where !correction.isSetBack(after: index) { ends[index] = ClockTurns.longestPause(times[index]) }
   }
 
   /// Own times between which the clock was set.
@@ -51,7 +51,7 @@ struct ClockTurns {
     let (last, next) = (correction.pieces[index].last, correction.pieces[index + 1].first)
     let size = Int64(clamping: correction.jumps[index].magnitude)
     // Evidence ends before the clock was set, and begins after it; set back, it shows the time in between twice.
-    let far = correction.jumps[index] > 0 ? max(last, next) : clamped(max(last, next), plus: clamped(size, plus: size))
+    let far = !correction.isSetBack(after: index) ? max(last, next) : clamped(max(last, next), plus: clamped(size, plus: size))
     return min(last, far)...far
   }
 

@@ -41,6 +41,12 @@ public struct ClockCorrection: Sendable, Hashable {
   /// back; nil where only the evidence before and after is known.
   public private(set) var ends: [Int64?] = []
 
+  /// Less is no step: where two pieces meet, each is known only so well. In nanoseconds.
+  public static var leastStep: Int64 { 1_000_000 }
+
+  /// Whether the clock was set back after a piece.
+  public func isSetBack(after index: Int) -> Bool { jumps[index] < -ClockCorrection.leastStep }
+
   public init() {}
 
   public init(_ pieces: [ClockPiece]) {
@@ -68,10 +74,10 @@ public struct ClockCorrection: Sendable, Hashable {
   /// The own time at which a piece ends, as well as evidence tells: the middle of what lies between it and the
   /// next, or, where the clock was set back, its first time after that.
   func cut(after index: Int) -> Int64 {
-    if jumps[index] >= 0, let end = ends[index] { return end }
+    if !isSetBack(after: index), let end = ends[index] { return end }
     let (last, next) = (pieces[index].last, pieces[index + 1].first)
     // The mean without overflow.
-    return jumps[index] < 0 ? min(last, next) : (last & next) + ((last ^ next) >> 1)
+    return isSetBack(after: index) ? min(last, next) : (last & next) + ((last ^ next) >> 1)
   }
 }
 
@@ -95,7 +101,7 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
     }
     latest = max(latest, time)
     // A frame written late, from before the clock was set forward.
-    if index > 0, correction.jumps[index - 1] >= 0, time < correction.cut(after: index - 1) {
+    if index > 0, !correction.isSetBack(after: index - 1), time < correction.cut(after: index - 1) {
       return correction.pieces[index - 1].toReference(time)
     }
     return correction.pieces[index].toReference(time)
@@ -103,7 +109,7 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
 
   private func hasLeft(_ time: Int64, _ correction: ClockCorrection) -> Bool {
     let jump = correction.jumps[index]
-    guard jump < 0 else { return time >= correction.cut(after: index) }
+    guard correction.isSetBack(after: index) else { return time >= correction.cut(after: index) }
     let back = Int64(clamping: jump.magnitude)
     if let end = correction.ends[index] {
       // Nothing before went beyond that; and what falls there was stamped after.

@@ -45,6 +45,29 @@ import Testing
     }
   }
 
+  /// What the clock in between showed twice is told apart by the jump that both pairs show.
+  @Test(arguments: [-3_000_000_000, -25_000_000_000, 3_000_000_000] as [Int64], [1, 2])
+  func aHostBehindOneThatWasSetHasAnEvenClock(size: Int64, hosts: Int) {
+    for seed in UInt64(1)...8 {
+      var traffic = SimulatedTraffic(
+        [
+          SimulatedTraffic.clock(), SimulatedTraffic.clock(steps: [(at: 30, by: size)]),
+          SimulatedTraffic.clock(offset: 70_000_000, drift: 10_000),
+          SimulatedTraffic.clock(offset: -70_000_000),
+        ], seed: seed)
+      traffic.exchange(300, 0, 1, between: 0..<60)
+      for host in 2..<(2 + hosts) { traffic.exchange(300, 1, host, between: 0..<60) }
+      for clock in estimateClocks(hosts: 4, samples: traffic.samples)[2..<(2 + hosts)] {
+        #expect(clock.reference != 1)
+        #expect(clock.grade == .accurate)
+        #expect(clock.steps.isEmpty)
+        for time in [2.0, 15, 28, 32, 45, 58] {
+          #expect(abs(traffic.error(of: clock, at: time)) <= traffic.bound(of: clock, at: time) + 1_000)
+        }
+      }
+    }
+  }
+
   @Test(arguments: [1_000_000_000, -1_000_000_000, 10_000_000_000, -20_000_000_000, 50_000_000] as [Int64], [6, 12])
   func aStepIsFoundThoughFewFramesCameAfterIt(size: Int64, frames: Int) {
     for seed in UInt64(1)...8 {
