@@ -29,7 +29,6 @@ import Verification
 
   static let stepped = [
     Skew(offset: 0, step: 3_000_000_000), Skew(offset: 0, step: -3_000_000_000),
-    Skew(offset: 0, step: -7_000_000_000), Skew(offset: 5_000_000_000, host: "host1", step: -700_000_000),
   ]
 
   @Test(arguments: bundles, even)
