@@ -10,6 +10,11 @@ struct ClockTrust: Sendable {
   /// Bounds wider than this could part the sightings of a frame, in nanoseconds.
   static var widest: Int64 { Correlator.sightingGap * 4 / 5 }
 
+  /// How far clocks may be apart that nothing relates and that are taken as they are, in nanoseconds; and how long
+  /// frames must be missed then.
+  static var nominalSlack: Int64 { 250_000_000 }
+  static var nominalSpan: Int64 { 2_000_000_000 }
+
   private struct Stretch: Sendable {
     /// In the reference clock.
     var first: Int64

@@ -50,6 +50,9 @@ extension FindingBuilder {
       let record = judge.stretches.records[number]
       let passed = judge.stretches.passed[number]
       guard record.missed.count > 0 else { continue }
+      if key.stretch == .underlay, judge.isNominal(key.host, key.peer), !judge.isCutOff(key, record, passed: passed) {
+        continue
+      }
       if key.stretch == .floodCopy {
         if passed == 0 { addMissingFloodCopy(key, record.missed) }
         continue
@@ -124,6 +127,7 @@ extension FindingBuilder {
       let senders = inward.map { hostName(whole[$0].host) }
       let receivers = outward.map { hostName(whole[$0].peer) }
       let count = loss.record.missed.count
+      let isNominal = own.contains { judge.isNominal(whole[$0].host, whole[$0].peer) }
       let message =
         isDeaf && isMute
         ? "\(hostName(host)) is cut off: nothing that \(list(senders)) send to it arrives there, and nothing that it sends arrives "
@@ -141,11 +145,17 @@ extension FindingBuilder {
       if isDeaf, !isMute, loss.record.proven.count == 0, judge.passing.received[Int(host)] == 0 {
         draft.finding.certainty = .likely
       }
+      if isNominal { takeAsTheyAre(&draft) }
       isolated[host] = drafts.count
       drafts.append(draft)
       for index in own.sorted(by: >) { whole.remove(at: index) }
     }
     return isolated
+  }
+
+  private func takeAsTheyAre(_ draft: inout Draft) {
+    draft.finding.certainty = .likely
+    draft.finding.message += " (no frame relates their clocks, which are taken as they are)"
   }
 
   private func underlaySteps(_ host: Int32) -> [String] {
@@ -216,6 +226,7 @@ extension FindingBuilder {
     case .intoTunnel: explainVanishing(&draft, loss)
     case .underlay:
       draft.finding.next = underlaySteps(loss.peer)
+      if judge.isNominal(loss.host, loss.peer) { takeAsTheyAre(&draft) }
       draft.parent = isolated[loss.peer] ?? isolated[loss.host] ?? draft.parent
     case .toPort:
       if draft.parent == nil { draft.parent = mistranslation(at: loss.host, network) }

@@ -43,6 +43,10 @@ struct ClockDoubts: Sendable {
   private var received = Side()
   /// Frames of a pair that were seen on both, too far apart.
   private(set) var counts: [Pair: UInt64] = [:]
+  /// Pairs of which the receiver got a frame that the sender was not seen to send.
+  private(set) var arrived: Set<Pair> = []
+  /// Hosts that got frames from an address that is no VTEP.
+  var heardStrangers: Set<Int32> = []
 
   /// A tunnel frame that its receiver was not seen to get.
   mutating func noteSent(_ digest: UInt64, _ pair: Pair) {
@@ -52,6 +56,7 @@ struct ClockDoubts: Sendable {
 
   /// A tunnel frame that its sender was not seen to send.
   mutating func noteReceived(_ digest: UInt64, _ pair: Pair) {
+    arrived.insert(pair)
     let key = ClockDoubts.key(digest, pair)
     if sent.take(key) { counts[pair, default: 0] += 1 } else { received.note(key) }
   }
@@ -67,6 +72,7 @@ extension Judge {
   mutating func noteLoneEnds(_ group: [Observation]) {
     for at in resolver.tunnels.indices {
       let tunnel = resolver.tunnels[at]
+      if tunnel.direction == .in, tunnel.peer < 0 { doubts.heardStrangers.insert(tunnel.host) }
       guard tunnel.peer >= 0, tunnel.peer != tunnel.host, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { continue }
       if tunnel.direction == .in, tunnel.sent < 0 {
         doubts.noteReceived(group[0].digest, .init(sender: tunnel.peer, receiver: tunnel.host))
@@ -75,6 +81,28 @@ extension Judge {
       }
     }
   }
+
+  /// Whether frames that a host sent to another may be missed there though nothing relates their clocks: none of
+  /// either was ever seen to reach the other, and by the clocks as they are both were captured at the same time, over
+  /// most of what was sent. Clocks that are far apart would not show that; captures of another day show arrivals.
+  func isCutOff(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) -> Bool {
+    let (there, back) = (
+      ClockDoubts.Pair(sender: key.host, receiver: key.peer), ClockDoubts.Pair(sender: key.peer, receiver: key.host)
+    )
+    guard passed == 0, doubts.arrived.isDisjoint(with: [there, back]),
+      doubts.heardStrangers.isDisjoint(with: [key.host, key.peer]), let span = record.missed.stretch
+    else { return false }
+    let missed = stretches.keys.indices.reduce(UInt64(0)) {
+      let other = stretches.keys[$1]
+      guard other.stretch == .underlay, other.host == key.host, other.peer == key.peer else { return $0 }
+      return $0 + stretches.records[$1].missed.count
+    }
+    return clamped(span.upperBound, minus: span.lowerBound) >= ClockTrust.nominalSpan
+      && missed * 2 >= unrelated[there] ?? 0
+  }
+
+  /// Whether what was judged of two hosts rests on their clocks as they are.
+  func isNominal(_ a: Int32, _ b: Int32) -> Bool { b >= 0 && !trust.relates(a, b) }
 
   /// Frames between two hosts, either way, that were seen on both too far apart.
   func doubted(_ a: Int32, _ b: Int32) -> UInt64 {

@@ -8,6 +8,10 @@ extension Judge {
   /// Whether a host's tunnel point must have shown what another host (-1: the same) showed at a time.
   func isLive(tunnelOf host: Int32, _ time: Int64, seenOn other: Int32 = -1) -> Bool {
     guard let slack = trust.slack(host, other, at: time) else { return false }
+    return isRecording(tunnelOf: host, time, within: slack)
+  }
+
+  private func isRecording(tunnelOf host: Int32, _ time: Int64, within slack: Int64) -> Bool {
     for view in topology.tunnelProofs[Int(host)] where areLive(view, time, within: slack) { return true }
     return false
   }
@@ -107,15 +111,19 @@ extension Judge {
     let index = Int(tunnel.observation)
     let seen = group[index]
     guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { return }
-    if !trust.relates(tunnel.host, tunnel.peer) {
+    let areRelated = trust.relates(tunnel.host, tunnel.peer)
+    if areRelated {
+      guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else { return }
+    } else {
+      // Where nothing ever passes, nothing can relate the clocks: whether that is so is seen at the end.
       unrelated[.init(sender: tunnel.host, receiver: tunnel.peer), default: 0] += 1
+      guard isRecording(tunnelOf: tunnel.peer, seen.time, within: ClockTrust.nominalSlack) else { return }
     }
-    guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else { return }
     var arrived = false
     for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
     // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
     if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
-    noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived)
+    if areRelated { noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived) }
     let key = StretchKey(stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
     var points = 0
     if !arrived, tunnelWouldShow(tunnel.peer, seen.time), seen.tagCount == 0 {

@@ -56,10 +56,16 @@ extension ReportBuilder {
     } else {
       return nil
     }
+    let isCutOff = judge.stretches.keys.indices.contains {
+      let key = judge.stretches.keys[$0]
+      return key.stretch == .underlay && (Int(key.host) == host || Int(key.peer) == host)
+        && judge.isNominal(key.host, key.peer)
+        && judge.isCutOff(key, judge.stretches.records[$0], passed: judge.stretches.passed[$0])
+    }
     var finding = Finding(
       rule: "clock-uncertain", severity: .info,
-      message: "the clock of \(name) could not be aligned with that of \(other): \(reason); what one of them lacks "
-        + "of the other's frames is not taken for lost or forged")
+      message: "the clock of \(name) could not be aligned with that of \(other): \(reason)"
+        + (isCutOff ? "" : "; what one of them lacks of the other's frames is not taken for lost or forged"))
     finding.host = name
     finding.observed = [("grade", .text(clock.reference == main ? clock.grade.description : "none"))]
     finding.next = ["chronyc tracking on \(name) and \(other)"]

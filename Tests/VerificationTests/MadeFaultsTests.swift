@@ -185,8 +185,38 @@ import Wire
     }
     Self.talk(&overlay)
     let report = try overlay.verify()
+    #expect(report.verdict == .fail)
+    #expect(Self.causes(report).map(\.rule) == ["frame-lost"])
+    let cause = Self.causes(report).first
+    #expect(cause?.host == "cedar" && cause?.certainty == .likely)
+    #expect(cause?.message.hasPrefix("cedar is cut off") == true)
+    #expect(report.findings.contains { $0.rule == "clock-uncertain" && $0.host == "cedar" })
+  }
+
+  /// Then by its clock its captures are of another time.
+  @Test(arguments: [3_600_000_000_000, -20_000_000_000] as [Int64])
+  func aHostCutOffWhoseClockIsFarOffCannotBeJudged(ahead: Int64) throws {
+    var overlay = Self.overlay()
+    overlay.drops = { sighting in
+      if case .in(let sender) = sighting.place { return sighting.host == 2 || sender == 2 }
+      return false
+    }
+    overlay.ahead = [2: ahead]
+    Self.talk(&overlay)
+    let report = try overlay.verify()
     #expect(report.verdict == .inconclusive)
     #expect(report.reasons.contains { $0.contains("cedar") && $0.contains("clocks could not be aligned") })
+  }
+
+  @Test func aHostWhoseClockIsFarOffIsNotCutOff() throws {
+    for ahead in [1_500_000_000, -3_600_000_000_000] as [Int64] {
+      var overlay = Self.overlay()
+      overlay.ahead = [2: ahead]
+      Self.talk(&overlay)
+      let report = try overlay.verify()
+      #expect(report.verdict == .pass)
+      #expect(report.findings.map(\.message) == [])
+    }
   }
 
   @Test func onePairWithoutALinkIsThatPairs() throws {

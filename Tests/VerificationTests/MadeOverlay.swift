@@ -79,6 +79,9 @@ struct MadeOverlay {
   /// The capture misses it.
   var loses: (Sighting) -> Bool = { _ in false }
 
+  /// How far clocks of hosts are ahead, in nanoseconds.
+  var ahead: [Int: Int64] = [:]
+
   /// IPv4 identification of all datagrams; nil: their number.
   var identification: UInt16?
   /// The capture writes it twice.
@@ -167,7 +170,7 @@ struct MadeOverlay {
   private mutating func write(_ sighting: Sighting, _ time: Int64, _ index: Int) {
     let bytes = sighting.frame
     let host = sighting.host
-    let moment = time + Int64(index) * 2_000
+    let moment = time + Int64(index) * 2_000 + (ahead[host] ?? 0)
     switch sighting.place {
     case .tap(let guest): show(bytes, at: "\(hosts[host])/\(guests[guest].tap).pcap", moment)
     case .qvo(let guest): show(bytes, at: "\(hosts[host])/\(guests[guest].qvo).pcap", moment)
