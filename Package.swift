@@ -55,7 +55,7 @@ let package = Package(
       name: "lanecheck",
       dependencies: ["Jobs", "Reporting", "Verification", "Wire", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: rules),
-    tests("WireTests", ["Wire"]),
+    tests("WireTests", ["Wire", "CaptureFiles"]),
     tests("CaptureFilesTests", ["CaptureFiles", "Wire"]),
     tests("OpenFlowTests", ["OpenFlow", "Wire"]),
     tests("DeploymentTests", ["Deployment", "CaptureFiles", "OpenFlow", "Wire"]),

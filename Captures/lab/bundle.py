@@ -1,6 +1,7 @@
 """One bundle being recorded: captures, state before and after, truth.json, expect.yaml."""
 
 import contextlib
+import gzip
 import json
 import os
 import shutil
@@ -118,9 +119,11 @@ class Bundle:
 
     # Writing
 
-    def write(self, target):
+    def write(self, target, compressed=False):
         """Moves the finished bundle to its place; nothing is there before it is whole."""
         document = truth.truth(self)
+        if compressed:
+            compress_captures(self.directory, document["captures"])
         (self.directory / "truth.json").write_text(json.dumps(document, indent=1) + "\n")
         (self.directory / "expect.yaml").write_text(self.expected.text(self.scenario))
         if self.manifest:
@@ -131,3 +134,18 @@ class Bundle:
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)
+
+
+def compress_captures(directory, captures):
+    """Puts captures through gzip, save those that are small or were cut on purpose; what truth.json says follows."""
+    told = {capture["file"]: capture for capture in captures}
+    for path in sorted(directory.glob("*/*.pcap*")):
+        capture = told.get(str(path.relative_to(directory)), {})
+        if path.suffix == ".gz" or path.stat().st_size < 4096 or "cut" in capture:
+            continue
+        compressed = path.with_name(path.name + ".gz")
+        # Without the time, the same capture always gives the same file.
+        compressed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
+        if capture:
+            capture["file"] = str(compressed.relative_to(directory))

@@ -10,7 +10,7 @@ enum RecordedCaptures {
   static let files: [String] = {
     let below = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
     return below.filter { path in
-      (path.hasSuffix(".pcap") || path.hasSuffix(".pcapng"))
+      path.contains(".pcap")
         && FileManager.default.fileExists(atPath: "\(root)/\(path.prefix { $0 != "/" })/truth.json")
     }.sorted()
   }()

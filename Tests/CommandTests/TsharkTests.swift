@@ -16,7 +16,7 @@ enum RecordedBundles {
   static func captures(of bundle: String) -> [String] {
     let directory = root.appendingPathComponent(bundle)
     guard let walk = FileManager.default.enumerator(atPath: directory.path) else { return [] }
-    return walk.compactMap { $0 as? String }.filter { $0.hasSuffix(".pcap") || $0.hasSuffix(".pcapng") }
+    return walk.compactMap { $0 as? String }.filter { $0.contains(".pcap") }
       .map { "\(bundle)/\($0)" }.sorted()
   }
 }

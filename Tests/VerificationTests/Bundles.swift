@@ -27,7 +27,7 @@ enum Bundles {
     return all.filter { $0.hasPrefix(prefix) }.sorted()
   }
 
-  static func isCapture(_ name: String) -> Bool { name.hasSuffix(".pcap") || name.hasSuffix(".pcapng") }
+  static func isCapture(_ name: String) -> Bool { name.contains(".pcap") }
 
   /// Paths of all files of a bundle, below it.
   static func files(_ name: String) -> [String] {

@@ -187,7 +187,7 @@ struct OffloadRewriting {
   private func write(_ frames: [Frame], _ interfaces: [CaptureInterface], like file: String) throws -> Data {
     let copy = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString).pcap")
     defer { try? FileManager.default.removeItem(at: copy) }
-    if file.hasSuffix(".pcapng") {
+    if file.contains(".pcapng") {
       var writer = try PcapngWriter(path: copy.path)
       for interface in interfaces { _ = try writer.addInterface(interface) }
       for frame in frames {

@@ -1,3 +1,4 @@
+import CaptureFiles
 import Foundation
 import Testing
 
@@ -93,21 +94,20 @@ import Testing
 
   private func files(of bundle: String) throws -> [String] {
     let paths = try FileManager.default.subpathsOfDirectory(atPath: Self.root.appending(path: bundle).path)
-    return paths.filter { $0.hasSuffix(".pcap") }.sorted().map { "\(bundle)/\($0)" }
+    return paths.filter { $0.contains(".pcap") }.sorted().map { "\(bundle)/\($0)" }
   }
 
-  /// The records of a little-endian pcap file.
   private func capture(_ path: String) throws -> [Record] {
-    let file = [UInt8](try Data(contentsOf: Self.root.appending(path: path)))
-    func number(_ offset: Int) -> Int { (0..<4).reduce(0) { $0 | Int(file[offset + $1]) << ($1 * 8) } }
+    var reader = try CaptureReader(path: Self.root.appending(path: path).path)
     var records: [Record] = []
-    var offset = 24
-    while offset + 16 <= file.count {
-      let length = number(offset + 8)
-      let bytes = Array(file[(offset + 16)..<(offset + 16 + length)])
-      records.append(
-        Record(bytes: bytes, wireLength: number(offset + 12), linkType: UInt16(truncatingIfNeeded: number(20))))
-      offset += 16 + length
+    var batch = FrameBatch()
+    while try reader.next(into: &batch) {
+      for frame in batch.frames {
+        records.append(
+          Record(
+            bytes: Array(batch.bytes[frame.start..<frame.start + frame.capturedLength]), wireLength: frame.wireLength,
+            linkType: reader.interfaces[frame.interface].linkType))
+      }
     }
     return records
   }
