@@ -16,6 +16,8 @@ public struct VerifyOptions: Sendable {
   public var require: [String] = []
   /// A tcpdump expression: only inner frames that match it are judged.
   public var filter: String?
+  /// Rules and exceptions that the run is to do without, to see whether expectations notice.
+  public var omissions = Omissions()
 
   public init(paths: [String]) { self.paths = paths }
 }
@@ -147,6 +149,7 @@ extension VerifyOptions {
     var demands = VerificationRun.Demands()
     demands.failOn = failOn
     demands.require = require
+    demands.omissions = omissions
     return demands
   }
 }

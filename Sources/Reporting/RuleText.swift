@@ -10,12 +10,7 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
   if rule.status == .planned {
     output += style.paint("Planned: this version does not raise it.", .boldYellow) + "\n"
   }
-  let sections = [
-    ("What it means", rule.documentation.meaning), ("How it happens", rule.documentation.origins),
-    ("How to confirm it", rule.documentation.confirmation), ("How to mend it", rule.documentation.remedy),
-    ("When it is not raised", rule.documentation.exceptions), ("What it needs", rule.needs),
-  ]
-  for (title, text) in sections {
+  for (title, text) in rule.sections {
     output += "\n" + style.paint(title, .bold) + "\n"
     for block in PageBlock.blocks(of: text) {
       switch block {
@@ -30,6 +25,17 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
     }
   }
   return unicode ? output : asciiOnly(output)
+}
+
+extension Rule {
+  /// The parts of its page, in order, with their titles.
+  var sections: [(title: String, text: String)] {
+    [
+      ("What it means", documentation.meaning), ("How it happens", documentation.origins),
+      ("How to confirm it", documentation.confirmation), ("How to mend it", documentation.remedy),
+      ("When it is not raised", documentation.exceptions), ("What it needs", needs),
+    ]
+  }
 }
 
 /// The list of all rules, for people.
@@ -92,7 +98,7 @@ public func renderJSON(rules: [Rule]) -> String {
 }
 
 /// What a documentation text is made of; see `Rule.Documentation`.
-private enum PageBlock {
+enum PageBlock {
   case empty
   case verbatim(String)
   case paragraph(String)

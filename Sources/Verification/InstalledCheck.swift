@@ -55,7 +55,7 @@ public struct InstalledCheck {
   }
 
   /// The report: findings without frames, and what could not be checked.
-  public func report(failOn: Severity) -> Report {
+  public func report(failOn: Severity, without omissions: Omissions = Omissions()) -> Report {
     var check = self
     check.checkSegments()
     for host in deployment.hosts.indices { check.check(host) }
@@ -64,7 +64,7 @@ public struct InstalledCheck {
     report.isStatic = true
     report.hosts = deployment.hosts.map(\.name)
     report.take(deployment.notes)
-    report.findings = check.findings.sorted { ($1.severity, $0.host ?? "") < ($0.severity, $1.host ?? "") }
+    report.findings = check.findings.filter { !omissions.rules.contains($0.rule) }.sorted { ($1.severity, $0.host ?? "") < ($0.severity, $1.host ?? "") }
     for index in report.findings.indices { report.findings[index].id = "f\(index + 1)" }
     for (number, network) in deployment.networks.enumerated() where network.isOverlay {
       for (index, host) in deployment.hosts.enumerated() where topology.portsOn[index][number] != nil {

@@ -67,6 +67,8 @@ struct Judge: Sendable {
   let facts: InstalledFacts
   /// By host: when flows were put in anew.
   let reinstalls: [Reinstalls]
+  /// Exceptions that are not made.
+  private let omitted: Set<RuleException>
   /// Fault and host → how many kinds of it there are.
   private(set) var variants: [UInt64: Variants] = [:]
   var ledger = LearningLedger()
@@ -84,7 +86,7 @@ struct Judge: Sendable {
 
   init(
     _ topology: Topology, trust: ClockTrust, tunnelPorts: TunnelPortPlan, facts: InstalledFacts,
-    reinstalls: [Reinstalls]
+    reinstalls: [Reinstalls], without exceptions: Set<RuleException> = []
   ) {
     self.topology = topology
     self.trust = trust
@@ -103,7 +105,11 @@ struct Judge: Sendable {
     self.tunnelPorts = tunnelPorts
     self.facts = facts
     self.reinstalls = reinstalls
+    omitted = exceptions
   }
+
+  /// Whether an exception is made; asked only where its circumstances are given.
+  func makes(_ exception: RuleException) -> Bool { omitted.isEmpty || !omitted.contains(exception) }
 
   func cell(_ host: Int32, _ network: Int32) -> Int { Int(host) * networkCount + Int(network) }
 

@@ -68,7 +68,7 @@ extension Judge {
     if topology.isOwn(seen.source, of: Int(entry.port)) { return }
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
-      !port.macs.contains(seen.source), !port.allowedMACs.contains(seen.source),
+      !port.macs.contains(seen.source), !(port.allowedMACs.contains(seen.source) && makes(.allowedPairs)),
       !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !seen.source.isVirtualRouter, !seen.source.isDistributedRouterHost,
       entry.basis != .ownership
     else { return }

@@ -29,7 +29,9 @@ struct ReportBuilder {
     report.coverage = coverage()
     var builder = FindingBuilder(judge: judge, installed: run.installed, survey: run.survey, captures: captures)
     builder.build(run.contradictions)
-    report.findings = ordered(builder.drafts, noteFindings())
+    let omitted = run.demands.omissions.rules
+    builder.omit(omitted)
+    report.findings = ordered(builder.drafts, noteFindings().filter { !omitted.contains($0.rule) })
     settleVerdict(&report)
     return report
   }

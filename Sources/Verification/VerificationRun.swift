@@ -11,6 +11,7 @@ public struct VerificationRun: Sendable {
     public var failOn = Severity.error
     /// `HOST/NETWORK` cells that must be exercised.
     public var require: [String] = []
+    public var omissions = Omissions()
     public init() {}
   }
 
@@ -37,7 +38,7 @@ public struct VerificationRun: Sendable {
     contradictions = InstalledCheck.contradictions(survey.deployment, installed, topology)
     judge = Judge(
       topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
-      reinstalls: installed.reinstalls)
+      reinstalls: installed.reinstalls, without: demands.omissions.exceptions)
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read, `holes` lie

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Reporting
 import Verification
 
@@ -48,18 +49,30 @@ struct RulesCommand: ParsableCommand {
       EXAMPLES
         lanecheck rules
         lanecheck rules --format json
+        lanecheck rules --pages Documentation/Rules
 
       EXIT STATUS
         0  the list was shown
+        2  the pages could not be written
       """)
 
   @Option(help: "What to print.")
   var format = OutputFormat.text
 
+  @Option(
+    help: ArgumentHelp("Write every rule's page, and a list of them, as Markdown into a directory.", valueName: "dir"),
+    completion: .directory)
+  var pages: String?
+
   @Option(help: "When to use colour.")
   var color = ColorChoice.auto
 
   func run() throws {
+    if let pages {
+      try FileManager.default.createDirectory(atPath: pages, withIntermediateDirectories: true)
+      for page in rulePages(RuleCatalogue.rules) { try emit(page.text, to: "\(pages)/\(page.name)") }
+      return
+    }
     let terminal = Terminal(color)
     let text =
       switch format {

@@ -50,6 +50,12 @@ struct TestCommand: ParsableCommand {
   @Flag(help: "Write expect.yaml anew where it does not agree or is not there, for review.")
   var update = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Do without a rule (wrong-vni) or one of its exceptions (see explain): a corpus that proves it then fails.",
+      valueName: "name"))
+  var without: [String] = []
+
   @Option(help: "When to use colour.")
   var color = ColorChoice.auto
 
@@ -61,12 +67,16 @@ struct TestCommand: ParsableCommand {
 
   func validate() throws {
     guard !paths.isEmpty else { throw ValidationError("Name bundles, or a directory of bundles.") }
+    guard !update || without.isEmpty else { throw ValidationError("--update and --without exclude each other.") }
     guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
   }
 
   func run() throws {
     var options = TestOptions(paths: paths)
     options.update = update
+    for name in without where !options.omissions.add(name) {
+      throw ValidationError("No rule or exception is named \(name); `lanecheck explain RULE` tells a rule's exceptions.")
+    }
     // With a file for the machine, people still see how it goes.
     let terminal = Terminal(color)
     let speaks = format == .text || output != nil

@@ -57,3 +57,18 @@ import Verification
     #expect(rules.compactMap { $0["name"] as? String } == RuleCatalogue.rules.map(\.name))
   }
 }
+
+@Suite("Rule pages") struct RulePagesTests {
+  private static let directory = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Documentation/Rules")
+
+  @Test func pagesInTheRepositoryAreThoseOfTheCatalogue() throws {
+    let pages = rulePages(RuleCatalogue.rules)
+    let written = try FileManager.default.contentsOfDirectory(atPath: Self.directory.path)
+    #expect(Set(written) == Set(pages.map(\.name)))
+    for page in pages {
+      let text = try String(contentsOf: Self.directory.appending(path: page.name), encoding: .utf8)
+      #expect(text == page.text, "\(page.name): write anew with lanecheck rules --pages Documentation/Rules")
+    }
+  }
+}

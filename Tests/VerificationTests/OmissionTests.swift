@@ -1,0 +1,44 @@
+import Deployment
+import Foundation
+import Testing
+import Verification
+
+@testable import Jobs
+
+/// A corpus that passes proves something only if it fails without what it is to prove.
+@Suite("Without rules and exceptions") struct OmissionTests {
+  static let raised = RuleCatalogue.rules.filter { $0.status == .implemented }.map(\.name)
+
+  /// Bundles by the rules of the findings that they must have.
+  static let bundles: [String: [String]] = {
+    var found: [String: [String]] = [:]
+    for bundle in Bundles.all {
+      let file = Bundles.path(bundle) + "/expect.yaml"
+      guard let text = try? String(contentsOfFile: file, encoding: .utf8),
+        let expectations = try? Expectations.read(text, file: file, rules: RuleCatalogue.rules.map(\.name))
+      else { continue }
+      for rule in Set(expectations.findings.map(\.rule)) { found[rule, default: []].append(bundle) }
+    }
+    return found
+  }()
+
+  static func failures(_ bundle: String, without name: String) throws -> [CheckedExpectation] {
+    var options = TestOptions(paths: [Bundles.path(bundle)])
+    try #require(options.omissions.add(name))
+    return try test(options).flatMap(\.failures)
+  }
+
+  @Test(arguments: raised) func aRuleThatIsNotRaisedIsMissed(rule: String) throws {
+    let bundles = Self.bundles[rule] ?? []
+    #expect(!bundles.isEmpty, "no bundle must raise it")
+    for bundle in bundles.prefix(3) {
+      #expect(try !Self.failures(bundle, without: rule).isEmpty, "\(bundle)")
+    }
+  }
+
+  @Test func whatThereIsNotCannotBeLeftOut() {
+    var omissions = Omissions()
+    #expect(!omissions.add("wrong-vnii") && !omissions.add("wrong-vni/nothing"))
+    #expect(omissions.rules.isEmpty && omissions.exceptions.isEmpty)
+  }
+}
