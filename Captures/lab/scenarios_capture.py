@@ -48,6 +48,19 @@ def no_state(lab, bundle):
         traffic.announce_all([a, b, c, d])
 
 
+@scenario("one-tap", "near", "one tap alone, without state: nothing tells what came from the guest and what went to it",
+          rule="direction-unknown")
+def one_tap(lab, bundle):
+    one, two, net, a, b = pair(lab)
+    lab.build()
+    bundle.with_state = False
+    bundle.capture_guests(a, points=("tap",))
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=3000)
+        traffic.announce_all([a, b])
+    bundle.expected.finds("direction-unknown", verdict="inconclusive")
+
+
 @scenario("state-of-one-host", "near", "the second host's state is missing", rule="wrong-local-vlan")
 def state_of_one_host(lab, bundle):
     one, two, net, a, b = pair(lab)

@@ -190,6 +190,7 @@ def security_groups(lab, bundle):
         traffic.ping(b, a)
         traffic.broadcast(a)
     cover_all(lab, bundle)
+    bundle.expected.finds("dropped-by-policy", host=two, network=net, verdict="pass")
 
 
 @scenario("igmp-snooping", "near", "IGMP snooping on br-int: multicast reaches members only", rule="incomplete-flood")

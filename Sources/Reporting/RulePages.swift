@@ -47,5 +47,5 @@ private func page(_ rule: Rule) -> String {
 
 /// What Markdown would take as markup.
 private func escaped(_ text: String) -> String {
-  text.replacing("<", with: "&lt;").replacing("_", with: "\\_").replacing("*", with: "\\*")
+  text.replacing("<", with: "&lt;").replacing("_", with: "\\_")
 }
