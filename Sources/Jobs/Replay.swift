@@ -23,10 +23,20 @@ private struct Portion: Sendable {
   var outcomes: [CaptureOutcome]?
 }
 
+/// What is judged in one go.
+private struct Settled: Sendable {
+  var groups = GroupBatch()
+  var spans: [PointSpan] = []
+  var bytesRead: UInt64 = 0
+  var frames: UInt64 = 0
+  /// At the end of all captures.
+  var outcomes: [CaptureOutcome]?
+}
+
 /// Reads all captures of a run side by side in the order of their time, and hands on the sightings of each
 /// frame once they are complete.
 ///
-/// One thread reads and decodes, the caller's correlates and judges. What is judged, and in which order, does not
+/// One thread reads and decodes, one correlates, the caller's judges. What is judged, and in which order, does not
 /// depend on how they are scheduled.
 enum Replay {
   /// How far frames of one file may be out of order, in nanoseconds.
@@ -46,42 +56,59 @@ enum Replay {
     run: inout VerificationRun
   ) -> [CaptureOutcome] {
     let portions = Handover<Portion>(capacity: ahead)
-    let spare = SpareArrays()
-    // A thread of its own: the caller's may belong to a pool that has no other.
+    let settled = Handover<Settled>(capacity: ahead)
+    let spare = Spares<[Observation]>()
+    let spareGroups = Spares<GroupBatch>()
+    // Threads of their own: the caller's may belong to a pool that has no other.
     DispatchQueue(label: "lanecheck.reading").async { read(survey, filter, portions, spare) }
+    DispatchQueue(label: "lanecheck.correlating").async { correlate(survey, portions, spare, settled, spareGroups) }
+    while true {
+      var next = settled.take()
+      for span in next.spans {
+        run.setSpan(point: span.point, first: span.first, last: span.last, holes: span.holes)
+      }
+      run.judge(next.groups)
+      next.groups.removeAll()
+      spareGroups.put(next.groups)
+      progress?(next.bytesRead, next.frames)
+      if let outcomes = next.outcomes { return outcomes }
+    }
+  }
+
+  private static func correlate(
+    _ survey: SurveyResult, _ portions: Handover<Portion>, _ spare: Spares<[Observation]>,
+    _ results: Handover<Settled>, _ spareGroups: Spares<GroupBatch>
+  ) {
     // A frame shows at most twice at a guest's point; a flood shows at its sender once for each peer.
     var correlator = Correlator(largest: max(256, 8 * survey.plan.points.count))
     var joiner = SegmentJoiner(longestFrame: survey.plan.longestFrame)
-    while true {
+    var isOver = false
+    while !isOver {
       var portion = portions.take()
       correlator.add(portion.observations)
       portion.observations.removeAll(keepingCapacity: true)
       spare.put(portion.observations)
       if portion.hasSuperframes { joiner.activate() }
       joiner.add(portion.segments)
-      for span in portion.spans {
-        run.setSpan(point: span.point, first: span.first, last: span.last, holes: span.holes)
-      }
-      if let watermark = portion.watermark {
+      isOver = portion.outcomes != nil
+      var result = Settled(groups: spareGroups.take() ?? GroupBatch())
+      if let watermark = isOver ? .max : portion.watermark {
         correlator.close(before: watermark) {
-          if joiner.isActive { joiner.add($0, isPiece: $1) } else { run.add($0, isPiece: $1) }
+          if joiner.isActive { joiner.add($0, isPiece: $1) } else { result.groups.add($0, isPiece: $1) }
         }
-        joiner.settle(before: watermark) { run.add($0, isPiece: $1) }
-        run.judgeWaiting()
+        joiner.settle(before: watermark) { result.groups.add($0, isPiece: $1) }
+        result.groups.sort()
       }
-      progress?(portion.bytesRead, portion.frames)
-      guard let outcomes = portion.outcomes else { continue }
-      correlator.finish {
-        if joiner.isActive { joiner.add($0, isPiece: $1) } else { run.add($0, isPiece: $1) }
-      }
-      joiner.settle(before: .max) { run.add($0, isPiece: $1) }
-      run.judgeWaiting()
-      return outcomes
+      result.spans = portion.spans
+      result.bytesRead = portion.bytesRead
+      result.frames = portion.frames
+      result.outcomes = portion.outcomes
+      results.give(result)
     }
   }
 
   private static func read(
-    _ survey: SurveyResult, _ filter: FrameFilter?, _ portions: Handover<Portion>, _ spare: SpareArrays
+    _ survey: SurveyResult, _ filter: FrameFilter?, _ portions: Handover<Portion>, _ spare: Spares<[Observation]>
   ) {
     var streams: [Box] = []
     for index in survey.deployment.captures.indices {
@@ -97,7 +124,7 @@ enum Replay {
     func portion(of index: Int, until horizon: Int64) -> Portion {
       let stream = streams[index]
       var portion = Portion()
-      portion.observations = spare.take()
+      portion.observations = spare.take() ?? []
       let before = (stream.value.bytesRead, stream.value.builder.counts.frames, stream.value.hasBegun)
       for other in streams.indices where !isMarked[other] && streams[other].value.reached <= horizon {
         isMarked[other] = true
@@ -169,11 +196,11 @@ enum Replay {
   }
 }
 
-/// Emptied arrays on their way back to be filled again.
-private final class SpareArrays: Sendable {
-  private let arrays = Mutex<[[Observation]]>([])
+/// Emptied storage on its way back to be filled again.
+private final class Spares<Value: Sendable>: Sendable {
+  private let values = Mutex<[Value]>([])
 
-  func put(_ array: [Observation]) { arrays.withLock { $0.append(array) } }
+  func put(_ value: Value) { values.withLock { $0.append(value) } }
 
-  func take() -> [Observation] { arrays.withLock { $0.popLast() } ?? [] }
+  func take() -> Value? { values.withLock { $0.popLast() } }
 }

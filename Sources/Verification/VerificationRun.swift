@@ -24,8 +24,6 @@ public struct VerificationRun: Sendable {
   let contradictions: [InstalledCheck.Contradiction]
   let demands: Demands
   var judge: Judge
-  private var waiting: [(time: Int64, start: Int, count: Int, isPiece: Bool)] = []
-  private var waitingObservations: [Observation] = []
   private var group: [Observation] = []
 
   /// - Parameter clocks: of all hosts, as the survey's plan corrects them.
@@ -47,28 +45,15 @@ public struct VerificationRun: Sendable {
     judge.spans[point] = LiveSpan(first: first, last: last, holes: holes)
   }
 
-  /// Takes a group of equal frames, sorted by time; it is judged with `judgeWaiting`. `isPiece`: they were repeated
-  /// without a pause, and this is a part.
-  public mutating func add(_ group: [Observation], isPiece: Bool = false) {
-    guard let first = group.first else { return }
-    waiting.append((first.time, waitingObservations.count, group.count, isPiece))
-    waitingObservations.append(contentsOf: group)
-  }
-
-  /// Judges what was added, in the order of time: what hosts know depends on what reached them before.
-  public mutating func judgeWaiting() {
-    var isSorted = true
-    for index in waiting.indices.dropFirst() where waiting[index].time < waiting[index - 1].time { isSorted = false }
-    if !isSorted { waiting.sort { ($0.time, $0.start) < ($1.time, $1.start) } }
-    for (_, start, count, isPiece) in waiting {
+  /// Judges groups of equal frames, sorted.
+  public mutating func judge(_ batch: GroupBatch) {
+    for entry in batch.entries {
       group.removeAll(keepingCapacity: true)
-      group.append(contentsOf: waitingObservations[start..<(start + count)])
-      judge.isPiece = isPiece
+      group.append(contentsOf: batch.observations[entry.start..<(entry.start + entry.count)])
+      judge.isPiece = entry.isPiece
       judge.judge(group)
       follower?.note(group, judge.resolver)
     }
-    waiting.removeAll(keepingCapacity: true)
-    waitingObservations.removeAll(keepingCapacity: true)
   }
 
   /// Follows the frames between two ports as well.

@@ -70,8 +70,10 @@ import Wire
           counts: counts, unknown: builder.unknown, anomalies: builder.anomalies, error: nil, isTruncated: false,
           snapLength: 0))
     }
-    correlator.finish { run.add($0, isPiece: $1) }
-    run.judgeWaiting()
+    var groups = GroupBatch()
+    correlator.finish { groups.add($0, isPiece: $1) }
+    groups.sort()
+    run.judge(groups)
     let report = run.finish(outcomes)
     #expect(report.framesRead == inputs)
     return inputs
