@@ -88,7 +88,7 @@ import Wire
     let causes = report.findings.filter { $0.role == .cause && $0.severity > .info }
     if leak.side == .sender, leak.loss > 0 {
       // What the other tenant's ports lack then is not always tied to the leak.
-      withKnownIssue(isIntermittent: true) { #expect(causes.map(\.rule) == [rule]) }
+      withKnownIssue(isIntermittent: true) { #expect(causes.map(\.rule) == [rule], "\(causes.map(\.message))") }
       #expect(causes.first?.rule == rule && causes.dropFirst().allSatisfy { $0.rule == "frame-lost" })
     } else {
       #expect(causes.map(\.rule) == [rule])
