@@ -70,9 +70,13 @@ public struct Topology: Sendable {
   /// Ports by the MACs that they may use.
   public let portsOfMAC: FlatTable<MACAddress, [Int]>
   /// Ports whose installed tag, before or after, is not the VLAN of their network there.
-  public let hasWrongTag: [Bool]
+  private let hasWrongTag: [Bool]
+  /// Subports of trunks whose port on br-int has another tag: port and network.
+  private let wrongSubports: Set<UInt64>
   /// Ports of br-int without a tag, though their network has a VLAN there.
   public let isUntagged: [Bool]
+  /// Ports that hand frames to their guests with tags: trunks, by Neutron or by hand, and tunnels of 802.1Q.
+  public let carriesTags: [Bool]
   /// MACs of the hosts' own devices.
   public let deviceMACs: Set<MACAddress>
   /// Ports of each host by network: `[host][network]`.
@@ -158,6 +162,10 @@ public struct Topology: Sendable {
     }
     portsOfMAC = FlatTable(byMAC)
     hasWrongTag = deployment.ports.map { $0.wrongTag(in: deployment) != nil }
+    wrongSubports = Set(
+      deployment.ports.enumerated().flatMap { index, port in
+        port.wrongSubportTags(in: deployment).map { Topology.lane(Int32(index), Int32($0.patch.network)) }
+      })
     portsOn = byHost
     portsOnCell = byHost.flatMap { ports in (0..<networkCount).map { ports[$0] ?? [] } }
     isUntagged = deployment.ports.map { port in
@@ -167,8 +175,23 @@ public struct Topology: Sendable {
       let ports = state.bridges.flatMap(\.ports).filter { $0.name == name }
       return ports.count == 1 && ports[0].tag == nil && ports[0].trunks.isEmpty && ports[0].vlanMode == nil
     }
+    carriesTags = deployment.ports.map { port in
+      if !port.subports.isEmpty || port.vlanMode.map({ $0 != "access" }) ?? false { return true }
+      let ports = deployment.hosts[port.host].state?.bridges.flatMap(\.ports) ?? []
+      return ports.contains { $0.name == port.bridgePort && !$0.trunks.isEmpty }
+    }
     let guests = Set(byMAC.keys)
     deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)
+  }
+
+  private static func lane(_ port: Int32, _ network: Int32) -> UInt64 {
+    UInt64(UInt32(bitPattern: port)) << 32 | UInt64(UInt32(bitPattern: network))
+  }
+
+  /// Whether a port's tag, of a trunk that of the network's subport, is not the network's VLAN.
+  public func hasWrongTag(_ port: Int, in network: Int32) -> Bool {
+    guard portFacts[port].hasSubports, network != portNetwork[port] else { return hasWrongTag[port] }
+    return !wrongSubports.isEmpty && wrongSubports.contains(Topology.lane(Int32(truncatingIfNeeded: port), network))
   }
 
   /// VNI of a network; nil where it has none.

@@ -209,12 +209,19 @@ public struct TrajectoryResolver: Sendable {
       // Another guest of the host sent it: it was switched to this one.
       passages[index].direction = .toGuest
       passages[index].basis = .order
+    } else if topology.isOwn(group[Int(passage.first)].destination, of: Int(passage.port)) {
+      passages[index].direction = .toGuest
+      passages[index].basis = .order
     } else if outAfter != inBefore {
       passages[index].direction = outAfter ? .fromGuest : .toGuest
-      passages[index].basis = .order
-    } else if owners != nil {
+      // A guest that came to this host after the state was read sends by a port that is not known, and its floods show
+      // at this one, too.
+      passages[index].basis = outAfter ? .ownership : .order
+    } else if let owners {
       passages[index].direction = .toGuest
-      passages[index].basis = .ownership
+      // Where it entered was seen.
+      let entered = passages.contains { $0.direction == .fromGuest && owners.contains(Int($0.port)) && $0.host != passage.host }
+      passages[index].basis = entered ? .order : .ownership
     }
   }
 

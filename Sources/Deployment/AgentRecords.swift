@@ -19,10 +19,14 @@ struct AgentRecord {
 
   private static func isGuestPort(_ port: BridgePort) -> Bool {
     if ["vxlan", "gre", "geneve"].contains(port.type) { return false }
-    if port.externalIDs["iface-id"] != nil || port.externalIDs["attached-mac"] != nil { return true }
-    if port.otherConfig["net_uuid"] != nil { return true }
+    if isRecorded(port) { return true }
     guard port.type != "patch" else { return false }
     return ["qvo", "tap", "vhu", "qr-", "qg-", "ha-", "sg-", "fg-"].contains { port.name.hasPrefix($0) }
+  }
+
+  /// Whether the agent keeps a record with the port.
+  static func isRecorded(_ port: BridgePort) -> Bool {
+    port.externalIDs["iface-id"] != nil || port.externalIDs["attached-mac"] != nil || port.otherConfig["net_uuid"] != nil
   }
 
   var networkUUID: String? { word("net_uuid").map { $0.lowercased() } }

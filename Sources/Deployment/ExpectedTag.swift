@@ -15,6 +15,16 @@ extension Port {
     return tag == 4095 && installedTagAfter != nil ? nil : (tag, expected)
   }
 
+  /// The ports of a trunk's subports whose tag is not the VLAN of their network.
+  public func wrongSubportTags(in deployment: Deployment) -> [(patch: SubportPatch, installed: UInt16, expected: UInt16)] {
+    subportPatches.compactMap { patch in
+      guard let tag = patch.tag, let expected = deployment.hosts[host].localVLANs[patch.network] ?? patch.recordedTag,
+        tag != expected, tag != patch.recordedTag
+      else { return nil }
+      return (patch, tag, expected)
+    }
+  }
+
   /// Whether the port was left on the VLAN that the agent gives to ports that it could not bind.
   public var isDead: Bool { active && (installedTagAfter ?? installedTag) == 4095 }
 }

@@ -8,7 +8,11 @@ extension Deployment {
     guard hosts.indices.contains(host) else { return InterfaceRole(kind: .unknown) }
     let port = ports.firstIndex { $0.host == host && $0.path.contains(interface) }
     if let kind = hosts[host].interfaceKinds[interface] { return InterfaceRole(kind: kind, port: port) }
-    if let port { return InterfaceRole(kind: ports[port].kind(of: interface), port: port) }
+    if let port {
+      let kind = ports[port].kind(of: interface)
+      // A distributed router's frames change on their way.
+      return InterfaceRole(kind: kind, port: kind == .router && isDistributed(port: port) ? nil : port)
+    }
     return InterfaceRole(kind: kindFromState(interface, host) ?? kindFromName(interface, host))
   }
 

@@ -244,6 +244,8 @@ public struct Port: Sendable {
   public var vlanMode: String?
   /// Trunk subports: VLAN on the guest's side → network.
   public var subports: [Subport] = []
+  /// The subports' own ports on br-int, where state shows them.
+  public var subportPatches: [SubportPatch] = []
   public var active = true
   /// The strongest source that says which network it is on.
   public var source: Source
@@ -263,6 +265,15 @@ public struct Subport: Hashable, Sendable {
     self.vlan = vlan
     self.network = network
   }
+}
+
+/// The port on br-int by which a trunk's subport comes in.
+public struct SubportPatch: Hashable, Sendable {
+  public var name: String
+  public var network: Int
+  /// Installed access VLAN, and the agent's own record.
+  public var tag: UInt16?
+  public var recordedTag: UInt16?
 }
 
 /// One capture file and what its name and place say of it.
@@ -295,8 +306,8 @@ public enum PointKind: String, Sendable {
   case any, patch, provider, trunk
   case router, unknown
 
-  /// On the path between one guest and br-int.
-  public var isGuestSide: Bool { self == .tap || self == .qvb || self == .qvo }
+  /// On the path between one guest, or a router, and br-int.
+  public var isGuestSide: Bool { self == .tap || self == .qvb || self == .qvo || self == .router }
 }
 
 /// What an interface of a host is, from its name and from state.

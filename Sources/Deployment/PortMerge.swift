@@ -16,41 +16,48 @@ extension Assembly {
 
   private mutating func addBoundPorts(host index: Int) {
     let host = deployment.hosts[index]
-    var subports: [(record: AgentRecord, state: HostState)] = []
+    var subports: [(record: AgentRecord, trunks: TrunkBridges)] = []
     for (state, isAfter) in [(host.before, false), (host.after, true)] {
       guard let state else { continue }
+      let trunks = TrunkBridges(state)
       for record in AgentRecord.all(of: state, host: index) {
-        if record.port.name.hasPrefix("spi-") {
-          subports.append((record, state))
+        if trunks.subports[record.port.name] != nil {
+          subports.append((record, trunks))
         } else {
-          merge(record, isAfter: isAfter, serves: !isAfter || host.before == nil)
+          merge(record, trunks, isAfter: isAfter, serves: !isAfter || host.before == nil)
         }
       }
     }
-    for (record, state) in subports { attach(subport: record, in: state) }
+    for (record, trunks) in subports { attach(subport: record, trunks) }
     for port in hostPorts[index] { Assembly.namePath(of: &deployment.ports[port], known: interfaceNames[index]) }
   }
 
   /// `serves` where the state is what counts: that of before, or the only one there is.
-  private mutating func merge(_ record: AgentRecord, isAfter: Bool, serves: Bool) {
+  private mutating func merge(_ record: AgentRecord, _ trunks: TrunkBridges, isAfter: Bool, serves: Bool) {
     let name = record.port.name
     // A trunk's parent shows twice: its tap on the trunk's bridge and tpi- on br-int.
+    let patch = trunks.parents[record.bridge]
     let found = hostPorts[record.host].first { index in
       let port = deployment.ports[index]
       return record.uuid.map { $0 == port.uuid } ?? false || port.bridgePort == name || port.tap == name
+        || patch.map { $0.name == port.bridgePort } ?? false
     }
     var port =
       found.map { deployment.ports[$0] } ?? Port(host: record.host, network: nil, name: name, source: .installed)
     if found == nil { port.bridgePort = name }
     port.uuid = port.uuid ?? record.uuid
     if port.macs.isEmpty, let mac = record.mac ?? macOfTap(record) { port.macs = [mac] }
-    if record.bridge.hasPrefix("tbr-") {
-      if name.hasPrefix("tap") || name.hasPrefix("vhu") { port.tap = name }
-      if name.hasPrefix("qvo") { port.qvo = name }
+    if trunks.bridges.contains(record.bridge) {
+      if name.hasPrefix("qvo") { port.qvo = name } else { port.tap = name }
       // Its own name, not that of the patch port.
       port.name = name
+      if let patch {
+        port.bridgePort = patch.name
+        if serves, port.installedTag == nil { port.installedTag = patch.tag }
+        if isAfter { port.installedTagAfter = patch.tag }
+      }
     } else {
-      if let other = port.bridgePort, other != name, !other.hasPrefix("tpi-") { port.tap = port.tap ?? other }
+      if let other = port.bridgePort, other != name, record.port.type == "patch" { port.tap = port.tap ?? other }
       port.bridgePort = name
       if serves, !isAfter || port.installedTag == nil { port.installedTag = record.port.tag }
       if isAfter {
@@ -91,24 +98,20 @@ extension Assembly {
     }
   }
 
-  /// A subport's spi- on br-int is patched to spt- on the trunk's bridge, whose tag is the VLAN on
-  /// the guest's side (neutron services/trunk/drivers/openvswitch/agent).
-  private mutating func attach(subport record: AgentRecord, in state: HostState) {
-    guard let peer = record.port.patchPeer, let network = network(of: record),
-      let bridge = state.bridges.first(where: { $0.ports.contains { $0.name == peer } }),
-      let vlan = bridge.ports.first(where: { $0.name == peer })?.tag
-    else { return }
-    let members = Set(bridge.ports.map(\.name))
+  /// A subport's spi- on br-int belongs to the guest of the trunk's bridge that it is patched to.
+  private mutating func attach(subport record: AgentRecord, _ trunks: TrunkBridges) {
+    guard let network = network(of: record), let (vlan, bridge) = trunks.subports[record.port.name] else { return }
     let parent = hostPorts[record.host].first { index in
       let port = deployment.ports[index]
-      if let tap = port.tap, members.contains(tap) { return true }
-      guard let name = port.bridgePort, name.hasPrefix("tpi-") else { return false }
-      let patch = state.bridges.lazy.flatMap(\.ports).first { $0.name == name }?.patchPeer
-      return patch.map(members.contains) ?? false
+      if let tap = port.tap ?? port.qvo, trunks.members[bridge]?.contains(tap) ?? false { return true }
+      return port.bridgePort != nil && port.bridgePort == trunks.parents[bridge]?.name
     }
     guard let parent else { return }
     let subport = Subport(vlan: vlan, network: network)
     if !deployment.ports[parent].subports.contains(subport) { deployment.ports[parent].subports.append(subport) }
+    let patch = SubportPatch(
+      name: record.port.name, network: network, tag: record.port.tag, recordedTag: record.tag)
+    if !deployment.ports[parent].subportPatches.contains(patch) { deployment.ports[parent].subportPatches.append(patch) }
     if let mac = record.mac, !deployment.ports[parent].macs.contains(mac),
       !deployment.ports[parent].allowedMACs.contains(mac)
     {

@@ -75,7 +75,7 @@ struct ClockSightings {
 
   func use(of point: CapturePoint) -> Use {
     if point.kind == .tunnel { return .between }
-    guard point.kind.isGuestSide else { return .none }
+    guard point.kind.isGuestSide, point.port != nil else { return .none }
     return hasTunnelPoint[point.host] ? .beside : .between
   }
 

@@ -9,6 +9,8 @@ public struct CapturePoint: Sendable {
   public var port: Int?
   /// Captures whose frames count for this point; others of the same interface are parallel witnesses.
   public var captures: [Int] = []
+  /// The guest lies on the transmitting side: what goes out there comes from it.
+  public var isFarEnd = false
 
   public init(host: Int, interface: String, kind: PointKind, port: Int?) {
     self.host = host
@@ -20,7 +22,7 @@ public struct CapturePoint: Sendable {
   /// Position on the path of a port, from the guest: a frame from the guest passes ascending ranks.
   public var rank: Int {
     switch kind {
-    case .tap: 0
+    case .tap, .router: 0
     case .qbr: 1
     case .qvb: 2
     case .qvo: 3

@@ -104,6 +104,7 @@ public struct ObservationBuilder: Sendable {
   // Of the plan, what every frame asks for, as flat values.
   private var route = Route.none
   private let kinds: [PointKind]
+  private let isFarEnd: [Bool]
   /// Whether a VTEP is the host's own, by its index.
   private var isOwn: [Bool]
   var linkTypes: [UInt16] = []
@@ -132,6 +133,7 @@ public struct ObservationBuilder: Sendable {
     closedPorts.gre = false
     keepsSegments = plan.hasSuperframes
     kinds = plan.points.map(\.kind)
+    isFarEnd = plan.points.map(\.isFarEnd)
     isOwn = Array(repeating: false, count: plan.vteps.addresses.count)
     var points: [Int] = []
     switch plan.routes[capture] {
@@ -250,9 +252,9 @@ public struct ObservationBuilder: Sendable {
     }
     var (way, basis) = flow(of: record, direction: direction)
     if way != .unknown {
-      // Into the host at a tap is from the guest; at qvb the guest lies on the transmitting side.
+      // Into the host at a tap is from the guest; elsewhere the guest lies on the transmitting side.
       let inbound = way == .in
-      let fromGuest = kinds[point] == .qvb ? !inbound : inbound
+      let fromGuest = isFarEnd[point] ? !inbound : inbound
       way = fromGuest ? .fromGuest : .toGuest
     } else {
       basis = .none
@@ -284,6 +286,7 @@ public struct ObservationBuilder: Sendable {
       if frame.outer.transport == .icmp, frame.outer.icmpType == 3, frame.outer.icmpCode == 3 {
         notePortUnreachable()
       }
+      noteCutTunnelHeader(record, point: point, time: time)
       // So short that a tunnel could not be told from other traffic.
       let isCut = record.capturedLength < record.wireLength && frame.outer.stop.reason == .cutByCapture
       if isCut { counts.tooShort += 1 } else { counts.other += 1 }
@@ -329,9 +332,8 @@ public struct ObservationBuilder: Sendable {
       counts.malformed += 1
       return
     }
-    if way == .out {
-      noteOuterTag(record, point: point, time: time, from: from, to: to)
-    } else if way == .in {
+    if way == .out || way == .in { noteOuterTag(record, point: point, time: time, from: from, to: to) }
+    if way == .in {
       checkChecksum(bytes, record, point: point, time: time, from: from, to: to)
     }
     append(
@@ -374,6 +376,16 @@ public struct ObservationBuilder: Sendable {
       EncapsulationAnomaly(
         kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture),
         point: UInt16(truncatingIfNeeded: point), outerFrom: from, outerTo: to))
+  }
+
+  /// Between VTEPs, a packet to a tunnel port that ends within the tunnel's header.
+  private mutating func noteCutTunnelHeader(_ record: FrameRecord, point: Int, time: Int64) {
+    let stop = frame.outer.stop
+    guard stop.reason == .malformed, stop.layer == .vxlan || stop.layer == .geneve || stop.layer == .gre else { return }
+    let from = plan.vteps.index(of: frame.outer.sourceAddress)
+    let to = plan.vteps.index(of: frame.outer.destinationAddress)
+    guard from != VTEPTable.none, to != VTEPTable.none else { return }
+    note(.cutHeader, record, point: point, time: time, from: from, to: to)
   }
 
   private mutating func notePortUnreachable() {

@@ -145,6 +145,7 @@ struct Survey {
     let role = result.deployment.role(of: interface, on: host)
     var point = CapturePoint(host: host, interface: interface, kind: role.kind, port: role.port)
     point.captures = [capture]
+    point.isFarEnd = result.deployment.isFarEnd(interface, role.kind, on: host)
     result.plan.points.append(point)
     return result.plan.points.count - 1
   }
@@ -467,6 +468,10 @@ struct Survey {
     if result.deployment.networks.isEmpty { result.inferredNetworks = true }
     guard !unknown.isEmpty || result.inferredNetworks else { return }
     var votes: [Int: [UInt32: Int]] = [:]
+    /// Of frames that leave without the tag that their guest gave them, as from a trunk: port → tag → VNI.
+    var tagVotes: [Int: [UInt16: [UInt32: Int]]] = [:]
+    /// Of frames that arrive with a tag that they did not have in the tunnel.
+    var tagged: [Int: [UInt32: Int]] = [:]
     var macs: [Int: [MACAddress: Int]] = [:]
     var vnis: [UInt32: Int] = [:]
     for group in sightings() {
@@ -479,8 +484,14 @@ struct Survey {
         {
           guard abs(guest.time &- tunnel.time) < 500_000_000 else { continue }
           let leaving = i < j
-          guard tunnel.direction == (leaving ? .out : .in) else { continue }
-          votes[port, default: [:]][tunnel.vni, default: 0] += 1
+          guard tunnel.direction == (leaving ? .out : .in), !leaving || isEntry(i, in: group) else { continue }
+          if guest.tagCount <= tunnel.tagCount || guest.vid == 0 {
+            votes[port, default: [:]][tunnel.vni, default: 0] += 1
+          } else if !leaving {
+            tagged[port, default: [:]][tunnel.vni, default: 0] += 1
+          } else {
+            tagVotes[port, default: [:]][guest.vid, default: [:]][tunnel.vni, default: 0] += 1
+          }
           if leaving { macs[port, default: [:]][guest.source, default: 0] += 1 }
         }
       }
@@ -489,23 +500,59 @@ struct Survey {
       if tunnel.outerFrom < ObservationBuilder.unknownBase { vnis[tunnel.vni, default: 0] += 1 }
     }
     let kind = overlayKind()
-    for vni in vnis.keys.sorted() where result.inferredNetworks || votes.values.contains(where: { $0[vni] != nil }) {
+    // A guest that sends no such frames has no trunk.
+    for (port, counts) in tagged where tagVotes[port] == nil { votes[port, default: [:]].merge(counts, uniquingKeysWith: +) }
+    let named = Set((Array(votes.values) + tagVotes.values.flatMap(\.values)).flatMap(\.keys))
+    for vni in vnis.keys.sorted() where result.inferredNetworks || named.contains(vni) {
       if result.deployment.networks.contains(where: { $0.isOverlay && $0.segmentationID == vni }) { continue }
       result.deployment.networks.append(
         Network(name: "vni-\(vni)", kind: kind, segmentationID: vni, source: .inferred))
     }
+    func network(of counts: [UInt32: Int]) -> Int? {
+      guard let best = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
+      return result.deployment.networks.firstIndex { $0.isOverlay && $0.segmentationID == best.key }
+    }
     for port in unknown.sorted() {
-      guard let counts = votes[port] else { continue }
-      let sorted = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-      guard let best = sorted.first,
-        let network = result.deployment.networks.firstIndex(where: { $0.isOverlay && $0.segmentationID == best.key })
-      else { continue }
-      result.deployment.ports[port].network = network
+      let untagged = votes[port].flatMap { network(of: $0) }
+      // A tag that is lost on the way of a guest's own frames makes no trunk: another network does.
+      let subports = (tagVotes[port] ?? [:]).sorted { $0.key < $1.key }.compactMap { tag, counts in
+        network(of: counts).flatMap { $0 == untagged ? nil : Subport(vlan: tag, network: $0) }
+      }
+      guard untagged != nil || !subports.isEmpty else { continue }
+      result.deployment.ports[port].network = untagged
+      if result.deployment.ports[port].subports.isEmpty { result.deployment.ports[port].subports = subports }
       result.inferredPorts.insert(port)
       if result.deployment.ports[port].macs.isEmpty {
-        result.deployment.ports[port].macs = (macs[port] ?? [:]).keys.sorted()
+        result.deployment.ports[port].macs = ownMACs(of: port, macs)
       }
     }
+  }
+
+  /// Whether a sighting at a port is of a frame that entered there: what is flooded to a port may show there before it
+  /// leaves its host, but after the port where it entered, and farther from the guest first.
+  private func isEntry(_ index: Int, in group: [Observation]) -> Bool {
+    let own = result.plan.points[Int(group[index].point)]
+    for (place, other) in group.enumerated() where place != index {
+      // The same bytes may be sent again.
+      guard abs(other.time &- group[index].time) < 50_000_000 else { continue }
+      let point = result.plan.points[Int(other.point)]
+      guard point.host == own.host, point.kind.isGuestSide, let port = point.port else { continue }
+      if port == own.port {
+        if point.rank != own.rank, (point.rank > own.rank) == (place < index) { return false }
+      } else if place < index {
+        return false
+      }
+    }
+    return true
+  }
+
+  /// MACs that a port sends from: the one that it sends from most, and those that no other port sends from more. Floods
+  /// of a guest that came to the host show at its neighbours before they leave.
+  private func ownMACs(of port: Int, _ macs: [Int: [MACAddress: Int]]) -> [MACAddress] {
+    let own = macs[port] ?? [:]
+    let most = own.values.max() ?? 0
+    return own.filter { mac, count in count == most || !macs.contains { $0.key != port && $0.value[mac] ?? 0 > count } }.keys
+      .sorted()
   }
 
   private func overlayKind() -> Network.Kind {

@@ -9,7 +9,7 @@ public struct UnderlayEvidence: Sendable {
     case tooBig
     /// A received frame whose inner checksum is wrong, or was never finished.
     case wrongChecksum, unfinishedChecksum
-    /// A tunnel packet of the host's own, by its outer VLAN.
+    /// A tunnel packet that a host sends or receives, by its outer VLAN.
     case outerVLAN
   }
   public struct Key: Hashable, Sendable {

@@ -85,7 +85,7 @@ extension ObservationBuilder {
 
   static var octetsToSum: Int { 64 << 20 }
 
-  /// Counts the host's own tunnel packets by outer VLAN. Cooked captures do not show tags.
+  /// Counts tunnel packets that a host sends or receives by outer VLAN. Cooked captures do not show tags.
   mutating func noteOuterTag(_ record: FrameRecord, point: Int, time: Int64, from: UInt16, to: UInt16) {
     guard frame.link.kind == .ethernet else { return }
     let vid = frame.outer.tags.count > 0 ? frame.outer.tags[0].vid : 0
@@ -107,7 +107,7 @@ extension ObservationBuilder {
   }
 }
 
-/// Counts of the host's own tunnel packets by receiver and outer VLAN. Nearly every packet is like one a moment ago, and
+/// Counts of a host's tunnel packets by sender, receiver and outer VLAN. Nearly every packet is like one a moment ago, and
 /// found without hashing its key.
 struct OuterTagCache: Sendable {
   private(set) var evidence: [(key: UnderlayEvidence.Key, seen: UnderlayEvidence)] = []

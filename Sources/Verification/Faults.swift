@@ -125,6 +125,8 @@ struct FaultRecord: Sendable {
   var weak: UInt64 = 0
   /// Of `count`: those whose source MAC a port of the network that got them has, too.
   var clones: UInt64 = 0
+  /// Of frames that went astray: those that ports of their own lane got as well.
+  var alsoRight: UInt64 = 0
   /// Where a MAC was proven to be, or was before.
   var expectedVTEP: UInt16?
   /// The MACs or hosts that are in dispute, or that were spoofed: a few of them.
@@ -152,6 +154,7 @@ struct FaultRecord: Sendable {
     groupDestinations += other.groupDestinations
     weak += other.weak
     clones += other.clones
+    alsoRight += other.alsoRight
     if expectedVTEP == nil { expectedVTEP = other.expectedVTEP }
     for rival in other.rivals { note(rival: rival) }
   }

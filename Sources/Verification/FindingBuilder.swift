@@ -15,6 +15,14 @@ struct FindingBuilder {
   var modifiedDrafts: [ModifiedKey: Int] = [:]
   /// Port → its finding about a wrong tag.
   var tagDrafts: [Int32: Int] = [:]
+  /// The same of trunks' subports: port → network → finding.
+  var subportTagDrafts: [Int32: [Int32: Int]] = [:]
+  /// Sender (index of its VTEP) → the finding about its malformed tunnel packets.
+  var malformedSenders: [UInt16: Int] = [:]
+  /// A fault → the wrong VLAN that it follows from, where flows of the guests' bridge explain it.
+  var strayRoots: [FaultKey: FaultKey] = [:]
+  /// Arrivals on another network's ports → the flow that hands them over, though it changes no VLAN.
+  var copyingFlows: [FaultKey: FlowEvidence] = [:]
 
   init(judge: Judge, installed: InstalledView, survey: SurveyResult, captures: [CaptureOutcome]) {
     self.judge = judge
@@ -192,8 +200,8 @@ struct FindingBuilder {
     var seen: [Int32: Int] = [:]
     for draft in drafts {
       // What one flow does to all ports of a network is one finding; what a port's tag does is that port's.
-      if let key = draft.key, key.fault == .wrongVNI, tagDrafts[key.port] == nil,
-        let same = kept.firstIndex(where: { $0.isSameLane(as: draft) && tagDrafts[$0.key?.port ?? -1] == nil })
+      if let key = draft.key, key.fault == .wrongVNI, tagDraft(key.port, key.network) == nil,
+        let same = kept.firstIndex(where: { $0.isSameLane(as: draft) && tagDraft($0.key?.port ?? -1, key.network) == nil })
       {
         kept[same].absorb(draft)
         kept[same].finding.port = nil
@@ -220,7 +228,8 @@ struct FindingBuilder {
       drafts[index].parent = parent(of: key, index)
     }
     // The tag's finding counts what the tag did to frames.
-    for (port, at) in tagDrafts {
+    let tagged = tagDrafts.map { ($0.key, $0.value) } + subportTagDrafts.flatMap { port, drafts in drafts.values.map { (port, $0) } }
+    for (port, at) in tagged {
       for index in drafts.indices where drafts[index].parent == at {
         let own = drafts[index].key?.port == port || drafts[index].key == nil
         if own { drafts[at].absorb(drafts[index]) }
@@ -228,19 +237,28 @@ struct FindingBuilder {
     }
   }
 
+  /// The finding about a port's tag, of a trunk about that of the network's subport.
+  func tagDraft(_ port: Int32, _ network: Int32) -> Int? {
+    guard port >= 0, topology.portFacts[Int(port)].hasSubports, network != topology.portNetwork[Int(port)] else {
+      return tagDrafts[port]
+    }
+    return subportTagDrafts[port]?[network]
+  }
+
   func parent(of key: FaultKey, _ index: Int) -> Int? {
+    if let root = strayRoots[key], let found = drafts.firstIndex(where: { $0.key == root }), found != index { return found }
     switch key.fault {
     case .wrongVNI:
-      if let tagged = tagDrafts[key.port] { return tagged }
+      if let tagged = tagDraft(key.port, key.network) { return tagged }
       // What arrives on the wrong VLAN is learned there: answers then leave in the lane it came from.
       let lane = topology.networkOfVNI[key.observed] ?? -1
       return drafts.indices.first {
-        guard let other = drafts[$0].key, other.fault == .wrongLocalVLAN, lane >= 0 else { return false }
+        guard let other = drafts[$0].key, other.fault == .wrongLocalVLAN, other.detail == 0, lane >= 0 else { return false }
         return other.host == key.host && other.network == lane && other.observed == UInt32(bitPattern: key.network)
       }
     case .crossNetworkDelivery:
-      if let tagged = tagDrafts[key.port] { return tagged }
-      if key.via == nil, let tagged = tagDrafts[Int32(truncatingIfNeeded: key.detail)] { return tagged }
+      if let tagged = tagDraft(key.port, Int32(bitPattern: key.observed)) { return tagged }
+      if key.via == nil, let tagged = tagDraft(Int32(truncatingIfNeeded: key.detail), key.network) { return tagged }
       guard let via = key.via else { return nil }
       let root = drafts.indices.first {
         guard let other = drafts[$0].key else { return false }
@@ -248,6 +266,8 @@ struct FindingBuilder {
       }
       if let root, let above = drafts[root].key.flatMap({ self.parent(of: $0, root) }) { return above }
       return root
+    case .unexpectedVLANTag:
+      return tagDraft(key.port, key.network) ?? drafts.indices.first { drafts[$0].key?.fault == .untaggedPort && drafts[$0].key?.port == key.port }
     case .unknownVNI:
       guard key.via != nil else { return nil }
       return drafts.indices.first {

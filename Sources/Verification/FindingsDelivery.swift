@@ -219,7 +219,7 @@ extension FindingBuilder {
     switch loss.stretch {
     case .betweenPorts:
       draft.finding.certainty = .likely
-      if draft.parent == nil { draft.parent = isolated[loss.peer] }
+      if draft.parent == nil { draft.parent = isolated[loss.peer] ?? misdirection(from: loss.host, network) }
     case .outward:
       draft.finding.certainty = .likely
       explainVanishing(&draft, loss)
@@ -240,6 +240,14 @@ extension FindingBuilder {
   func mistranslation(at host: Int32, _ network: Int32) -> Int? {
     drafts.indices.first {
       guard let key = drafts[$0].key, key.fault == .wrongLocalVLAN else { return false }
+      return key.host == host && key.network == network
+    }
+  }
+
+  /// The finding that a host sends a network in another lane: what ports elsewhere lack went there.
+  private func misdirection(from host: Int32, _ network: Int32) -> Int? {
+    drafts.indices.first {
+      guard let key = drafts[$0].key, key.fault == .wrongVNI else { return false }
       return key.host == host && key.network == network
     }
   }

@@ -27,44 +27,93 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
+  /// Malformed tunnel packets of one kind from one address, as one host sees them.
+  private struct Anomalies {
+    var kind: EncapsulationAnomaly.Kind
+    var from: UInt16
+    var host: Int32
+    var record = FaultRecord()
+    /// Those of its captures that are not told apart.
+    var beyond: UInt64 = 0
+  }
+
   mutating func addAnomalies() {
-    var groups: [UInt64: (record: FaultRecord, kind: EncapsulationAnomaly.Kind, host: Int32, from: UInt16, list: Int)] = [:]
-    for (number, outcome) in captures.enumerated() {
+    var places: [UInt64: Int] = [:]
+    var groups: [Anomalies] = []
+    for outcome in captures {
       for anomaly in outcome.anomalies {
         let host = topology.points[Int(anomaly.point)].host
         let from = anomaly.outerFrom >= ObservationBuilder.unknownBase ? VTEPTable.none : anomaly.outerFrom
-        let key = UInt64(anomaly.kind.rawValue) << 48 | UInt64(UInt32(bitPattern: host)) << 16 | UInt64(from)
-        var group = groups[key] ?? (FaultRecord(), anomaly.kind, host, from, number)
-        group.record.count += 1
-        group.record.copies += 1
-        group.record.first = min(group.record.first, anomaly.time)
-        group.record.last = max(group.record.last, anomaly.time)
-        group.record.point = anomaly.point
-        group.record.frames.add(capture: anomaly.capture, frame: anomaly.frame)
-        groups[key] = group
+        let key = UInt64(anomaly.kind.rawValue) << 48 | UInt64(from) << 32 | UInt64(UInt32(bitPattern: host))
+        let place = places[key] ?? groups.count
+        if place == groups.count {
+          places[key] = place
+          groups.append(Anomalies(kind: anomaly.kind, from: from, host: host))
+        }
+        groups[place].record.count += 1
+        groups[place].record.copies += 1
+        groups[place].record.first = min(groups[place].record.first, anomaly.time)
+        groups[place].record.last = max(groups[place].record.last, anomaly.time)
+        groups[place].record.point = anomaly.point
+        groups[place].record.frames.add(capture: anomaly.capture, frame: anomaly.frame)
       }
     }
-    for key in groups.keys.sorted() {
-      guard let group = groups[key] else { continue }
-      let sender =
-        Int(group.from) < topology.plan.vteps.addresses.count
-        ? "\(topology.plan.vteps.addresses[Int(group.from)])" : "an unknown address"
-      let what =
-        switch group.kind {
-        case .vxlanWithoutID: "VXLAN frames without the I flag: their VNI is not valid (RFC 7348, section 5)"
-        case .greWithoutKey: "GRE frames without a key, though keys are how tunnels tell networks apart"
-        case .cutHeader: "tunnel frames whose inner header is cut on the wire"
-        case .reservedBits: "VXLAN frames with reserved bits set, which receivers ignore (RFC 7348, section 5)"
-        }
-      let beyond = topology.plan.points[Int(group.record.point ?? 0)].captures.reduce(UInt64(0)) {
+    for place in groups.indices {
+      groups[place].beyond = topology.plan.points[Int(groups[place].record.point ?? 0)].captures.reduce(UInt64(0)) {
         $1 < captures.count ? $0 + captures[$1].counts.anomaliesBeyond : $0
       }
-      let more = beyond > 0 ? "; \(beyond) more malformed frames of this capture are not told apart" : ""
-      let draft = draft(
-        nil, group.record, rule: Fault.malformedEncapsulation.rule,
-        severity: group.kind == .reservedBits ? .info : .error, host: group.host, network: -1,
-        message: "\(hostName(group.host)) sees \(what); sent by \(sender)\(more)")
-      drafts.append(draft)
     }
+    groups.sort { ($0.kind.rawValue, $0.from, $0.host) < ($1.kind.rawValue, $1.from, $1.host) }
+    var next = 0
+    while next < groups.count {
+      let first = groups[next]
+      // Who sends under addresses that are no VTEPs is not told apart.
+      let same = first.from == VTEPTable.none ? [first] : groups[next...].filter { $0.kind == first.kind && $0.from == first.from }
+      next += same.count
+      addAnomaly(same)
+    }
+  }
+
+  /// What one sender does to all who see it is one finding: at the sender, where that was captured and shows it.
+  private mutating func addAnomaly(_ seen: [Anomalies]) {
+    guard let first = seen.first else { return }
+    let sender = Int(first.from) < topology.vtepHost.count ? topology.vtepHost[Int(first.from)] : -1
+    var main = seen.first { $0.host == sender } ?? first
+    for other in seen where other.host != main.host {
+      if main.host == sender {
+        main.record.frames.merge(other.record.frames)
+      } else {
+        main.record.merge(other.record)
+        main.beyond += other.beyond
+      }
+    }
+    let address =
+      Int(main.from) < topology.plan.vteps.addresses.count
+      ? "\(topology.plan.vteps.addresses[Int(main.from)])" : "an unknown address"
+    let what =
+      switch main.kind {
+      case .vxlanWithoutID: "VXLAN frames without the I flag: their VNI is not valid (RFC 7348, section 5)"
+      case .greWithoutKey: "GRE frames without a key, though keys are how tunnels tell networks apart"
+      case .cutHeader: "tunnel frames that end within the tunnel's or the inner header"
+      case .reservedBits: "VXLAN frames with reserved bits set, which receivers ignore (RFC 7348, section 5)"
+      }
+    let more = main.beyond > 0 ? "; \(main.beyond) more malformed frames of this capture are not told apart" : ""
+    let viewers = seen.map(\.host).filter { $0 != sender }.map(hostName)
+    let message =
+      if main.host == sender {
+        "\(hostName(sender)) (\(address)) sends \(what)\(more)"
+      } else {
+        "\(list(viewers)) \(viewers.count == 1 ? "sees" : "see") \(what); sent by \(address)\(more)"
+      }
+    let host = main.host == sender || viewers.count == 1 ? main.host : sender
+    var draft = draft(
+      nil, main.record, rule: Fault.malformedEncapsulation.rule, severity: main.kind == .reservedBits ? .info : .error,
+      host: host, network: -1, message: message)
+    // A sender that does it in several ways has one fault.
+    if main.from != VTEPTable.none, main.kind != .reservedBits {
+      draft.parent = malformedSenders[main.from]
+      if draft.parent == nil { malformedSenders[main.from] = drafts.count }
+    }
+    drafts.append(draft)
   }
 }

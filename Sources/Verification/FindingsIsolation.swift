@@ -6,6 +6,8 @@ import Wire
 /// Findings about who sends: spoofed MACs, disputed addresses, ports that get what is not theirs.
 extension FindingBuilder {
   mutating func addSpoofed(_ key: FaultKey, _ record: FaultRecord) {
+    // All may be floods of another guest, which came to this host.
+    guard record.weak < record.count else { return }
     let port = deployment.ports[Int(key.port)]
     let macs = record.rivals.map { MACAddress(rawValue: $0) }
     let name = port.bridgePort ?? port.name

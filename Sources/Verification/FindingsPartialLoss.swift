@@ -16,7 +16,7 @@ extension FindingBuilder {
     let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
     guard isProven || isLikely else { return }
-    if isPolicy(key) { return }
+    if isPolicy(key) || !isProven && isBesideTwin(key) { return }
     let lost = isProven ? record.proven : record.visible
     let host = hostName(key.host)
     let peer = hostName(key.peer)
@@ -54,6 +54,21 @@ extension FindingBuilder {
     loss.add(key, record, passed: passed)
     addCounters(&draft, loss)
     drafts.append(draft)
+  }
+
+  /// Whether a guest with the same MAC in another network of the host sends in the port's lane, or the port in that
+  /// one's: which of them a capture missed cannot be told then, nor how often it misses frames.
+  private func isBesideTwin(_ key: StretchKey) -> Bool {
+    guard key.port >= 0, let mac = deployment.ports[Int(key.port)].macs.first, let owners = topology.portsOfMAC[mac] else {
+      return false
+    }
+    let host = topology.portHost[Int(key.port)]
+    let networks = Set(owners.filter { topology.portHost[$0] == host }.map { topology.portNetwork[$0] })
+    guard networks.count > 1 else { return false }
+    return drafts.contains {
+      guard let other = $0.key, other.fault == .wrongVNI || other.fault == .wrongLocalVLAN else { return false }
+      return other.host == host && networks.contains(other.network)
+    }
   }
 
   /// The points that would show what passes a stretch.

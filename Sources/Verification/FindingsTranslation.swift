@@ -21,14 +21,15 @@ extension FindingBuilder {
     draft.finding.expected = [("vni", .number(Int64(vni)))]
     draft.finding.observed = [("vni", .number(Int64(key.observed)))]
     draft.finding.port = portName(key.port)
-    let tag = deployment.ports[Int(key.port)].installedTag ?? vlan
-    if let tag {
+    if let tag = judge.localVLAN(key.host, key.network, key.port) {
       let destination: MACAddress? =
         record.groupDestinations > 0 ? .broadcast : record.destinations.keys.sorted().first
       if let flow = installed.flow(
         host: Int(key.host), vlan: tag, destination: destination, vni: key.observed, during: record.stretch) {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
+        draft.finding.certainty = .proven
+      } else if explainLeaving(&draft, key, record, ownVLAN: tag) {
         draft.finding.certainty = .proven
       } else if installed.hasFlows[Int(key.host)] {
         draft.finding.cause = Cause(
@@ -42,7 +43,7 @@ extension FindingBuilder {
 
   /// Whether the dumped flows send a network's frames in that wrong lane, and into that VLAN.
   func isInstalled(wrongLane key: FaultKey) -> Bool {
-    guard let vlan = deployment.ports[Int(key.port)].installedTag ?? localVLAN(key.host, key.network) else { return false }
+    guard let vlan = judge.localVLAN(key.host, key.network, key.port) else { return false }
     return installed.flow(host: Int(key.host), vlan: vlan, destination: nil, vni: key.observed) != nil
   }
 
@@ -60,7 +61,19 @@ extension FindingBuilder {
   }
 
   mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {
-    guard !judge.isChance(key, record) || isInstalled(wrongVLAN: key) else { return }
+    if key.detail == 1, let known = drafts.firstIndex(where: { $0.key == key }) {
+      drafts[known].frames.merge(record.frames)
+      return
+    }
+    let stray = strayHanding(key, record)
+    guard !judge.isChance(key, record) || isInstalled(wrongVLAN: key) || stray != nil else { return }
+    if let stray, !stray.setsVLAN, let flow = stray.flow {
+      // Nothing was put on another VLAN: a flow hands it over beside its own lane.
+      copyingFlows[key] = flow
+      return
+    }
+    // So it is where its own ports got every frame as well, and no flow says otherwise.
+    if key.detail == 0, record.alsoRight == record.count, stray == nil, !isInstalled(wrongVLAN: key) { return }
     let expected = localVLAN(key.host, key.network)
     let vni = topology.vni(ofNetwork: Int(key.network))
     // From a mirror the tag itself is known; else the network whose port got the frame.
@@ -77,6 +90,9 @@ extension FindingBuilder {
     if let observed { draft.finding.observed = [("localVLAN", .number(Int64(observed)))] }
     if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni, during: record.stretch) {
       if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
+        draft.finding.cause = flowCause(flow)
+        draft.finding.next.append(showFlows(flow))
+      } else if let flow = stray?.flow {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
       } else if inbound.vlan != nil {
@@ -117,6 +133,14 @@ extension FindingBuilder {
     draft.finding.port = portName(key.port)
     draft.finding.observed = [("vlan", .number(Int64(key.observed)))]
     let name = deployment.ports[Int(key.port)].bridgePort ?? portName(key.port)
+    if topology.isUntagged[Int(key.port)] {
+      draft.finding.cause = Cause(
+        kind: .portTag, host: hostName(key.host), bridge: deployment.bridge(ofPort: name, on: Int(key.host)),
+        text: "Port \(name): no tag")
+    } else if let way = handing(to: key.port, network: key.network, record), way.tagCount > 0, let flow = way.outputFlow {
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+    }
     draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl --columns=tag,trunks,vlan_mode list port \(name)")
     drafts.append(draft)
   }
@@ -149,8 +173,9 @@ extension FindingBuilder {
   func tunnelBridge(_ host: Int32) -> String? { deployment.tunnels(of: Int(host)).first?.bridge }
 
   mutating func addCrossNetworkDelivery(_ key: FaultKey, _ record: FaultRecord) {
-    guard !judge.isChance(key, record) else { return }
     let other = Int32(bitPattern: key.observed)
+    let copying = copyingFlow(key, record)
+    guard !judge.isChance(key, record) || copying != nil else { return }
     let message =
       "\(record.count) frame\(record.count == 1 ? "" : "s") of network \(networkName(key.network)) reached "
       + "\(portName(key.port)) on \(hostName(key.host)), a port of network \(networkName(other))"
@@ -159,6 +184,16 @@ extension FindingBuilder {
     draft.finding.port = portName(key.port)
     draft.finding.expected = [("network", .text(networkName(key.network)))]
     draft.finding.observed = [("network", .text(networkName(other)))]
+    if copying == nil, key.via == nil { explainSender(key, record) }
+    if let copying {
+      draft.finding.cause = flowCause(copying)
+      draft.finding.next.append(showFlows(copying))
+      // One flow may serve several ports.
+      draft.parent = drafts.firstIndex {
+        $0.key?.fault == key.fault && $0.key?.host == key.host && $0.key?.network == key.network
+          && $0.finding.cause == draft.finding.cause
+      }
+    }
     soften(&draft, "capture all ports of both networks, where the frames came from and where they went")
     drafts.append(draft)
   }

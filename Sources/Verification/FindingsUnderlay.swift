@@ -146,7 +146,7 @@ extension FindingBuilder {
     var largest: [UInt64: UInt32] = [:]
     for key in keys { largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0) }
     for key in keys {
-      guard let sizes = judge.sizes[key], sizes.isLimit, let least = sizes.missed.map(\.length).min(),
+      guard let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit, let least = sizes.missed.map(\.length).min(),
         least > largest[pairOf(key)] ?? 0
       else { continue }
       let pair = pairOf(key)
@@ -177,6 +177,17 @@ extension FindingBuilder {
       draft.parent = drafts.firstIndex { $0.finding.rule == "exceeds-underlay-mtu" && $0.finding.host == name }
       drafts.append(draft)
     }
+  }
+
+  /// Without the frames that arrived with other content: they did not vanish.
+  private func unchanged(_ sizes: SizeRecord, _ key: SizeKey) -> SizeRecord {
+    guard let at = modifiedDrafts[ModifiedKey(stage: .underlay, host: key.host, peer: key.peer)] else { return sizes }
+    let changed = drafts[at].frames.numbers.mapValues { Set($0) }
+    var rest = sizes
+    rest.missed.removeAll { changed[$0.capture]?.contains($0.frame) ?? false }
+    // Of those that were not kept, as many.
+    if !sizes.missed.isEmpty { rest.missedAbove = sizes.missedAbove * UInt64(rest.missed.count) / UInt64(sizes.missed.count) }
+    return rest
   }
 
   // MARK: Checksums
@@ -222,7 +233,7 @@ extension FindingBuilder {
 
   // MARK: Outer VLANs
 
-  private struct OwnTag {
+  private struct OuterTag {
     var vid: UInt16
     var count: UInt64
     var evidence: UnderlayEvidence
@@ -230,12 +241,14 @@ extension FindingBuilder {
     var point: UInt16
   }
 
-  /// The outer VLAN that a host puts around its tunnel packets to a peer, where it is always the same.
-  private func ownTag(from: UInt16, to: UInt16) -> OwnTag? {
-    var found: OwnTag?
+  /// The outer VLAN around the tunnel packets from one address to another, as one of the two shows them, where it is
+  /// always the same.
+  private func outerTag(from: UInt16, to: UInt16, atSender: Bool) -> OuterTag? {
+    var found: OuterTag?
     for (capture, outcome) in captures.enumerated() {
       let keys = outcome.counts.underlay.keys.filter {
-        $0.kind == .outerVLAN && $0.from == from && $0.to == to && isSenders($0) && showsTags(point: Int($0.point))
+        $0.kind == .outerVLAN && $0.from == from && $0.to == to && showsTags(point: Int($0.point))
+          && topology.points[Int($0.point)].host == host(ofVTEP: atSender ? from : to)
       }
       for key in keys.sorted(by: { ($0.point, $0.vid) < ($1.point, $1.vid) }) {
         guard let seen = outcome.counts.underlay[key] else { continue }
@@ -244,7 +257,7 @@ extension FindingBuilder {
           if known.point != key.point { continue }
           found?.count += seen.count
         } else {
-          found = OwnTag(
+          found = OuterTag(
             vid: key.vid, count: seen.count, evidence: seen, capture: UInt16(truncatingIfNeeded: capture), point: key.point)
         }
       }
@@ -262,6 +275,31 @@ extension FindingBuilder {
     return UInt16(place.interface[place.interface.index(after: dot)...]) == nil
   }
 
+  /// Two hosts that put different outer VLANs around the tunnel packets between them.
+  private struct OuterDispute {
+    var hosts: [Int32]
+    var tags: [OuterTag]
+    /// Each gets the other's packets in its own VLAN, and the other gets its: a switch translates.
+    var isTranslated: Bool
+    var record = FaultRecord()
+
+    init(_ hosts: [Int32], _ tags: [OuterTag], isTranslated: Bool) {
+      self.hosts = hosts
+      self.tags = tags
+      self.isTranslated = isTranslated
+      for tag in tags {
+        record.count += tag.count
+        record.copies += tag.count
+        record.first = min(record.first, tag.evidence.first)
+        record.last = max(record.last, tag.evidence.last)
+        for frame in tag.evidence.frames { record.frames.add(capture: tag.capture, frame: frame) }
+      }
+      record.point = tags[0].point
+    }
+
+    func vid(of host: Int32) -> UInt16? { hosts.firstIndex(of: host).map { tags[$0].vid } }
+  }
+
   private mutating func addOuterVLANs() {
     var pairs: Set<UInt32> = []
     for outcome in captures {
@@ -269,34 +307,62 @@ extension FindingBuilder {
         pairs.insert(UInt32(min(key.from, key.to)) << 16 | UInt32(max(key.from, key.to)))
       }
     }
+    var disputes: [OuterDispute] = []
+    var agreements: [Int32: Int] = [:]
     for pair in pairs.sorted() {
       let (a, b) = (UInt16(pair >> 16), UInt16(truncatingIfNeeded: pair))
-      guard host(ofVTEP: a) >= 0, host(ofVTEP: b) >= 0, let there = ownTag(from: a, to: b),
-        let back = ownTag(from: b, to: a), there.vid != back.vid, !isRouted(there, back)
+      guard host(ofVTEP: a) >= 0, host(ofVTEP: b) >= 0, let there = outerTag(from: a, to: b, atSender: true),
+        let back = outerTag(from: b, to: a, atSender: true)
       else { continue }
-      var record = FaultRecord()
-      for tag in [there, back] {
-        record.count += tag.count
-        record.copies += tag.count
-        record.first = min(record.first, tag.evidence.first)
-        record.last = max(record.last, tag.evidence.last)
-        for frame in tag.evidence.frames { record.frames.add(capture: tag.capture, frame: frame) }
+      if there.vid == back.vid {
+        for end in [a, b] { agreements[host(ofVTEP: end), default: 0] += 1 }
+      } else if !isRouted(there, back) {
+        let isTranslated =
+          outerTag(from: a, to: b, atSender: false)?.vid == back.vid
+          && outerTag(from: b, to: a, atSender: false)?.vid == there.vid
+        disputes.append(OuterDispute([host(ofVTEP: a), host(ofVTEP: b)], [there, back], isTranslated: isTranslated))
       }
-      record.point = there.point
-      func words(_ vid: UInt16) -> String { vid == 0 ? "without a VLAN tag" : "in VLAN \(vid)" }
-      var draft = draft(
-        nil, record, rule: "outer-vlan-mismatch", severity: .warning, host: host(ofVTEP: a), network: -1,
-        message: "\(vtepName(a)) sends tunnel packets to \(vtepName(b)) \(words(there.vid)), and gets sent them "
-          + "\(words(back.vid)): they pass only if a switch between translates")
-      draft.finding.expected = [("outerVLAN", .number(Int64(back.vid)))]
-      draft.finding.observed = [("outerVLAN", .number(Int64(there.vid)))]
-      draft.finding.next.append("ip -d link show type vlan on \(vtepName(a)) and \(vtepName(b))")
-      drafts.append(draft)
+    }
+    // The host that most disagree with is the one at odds; of two that are alone, the first.
+    while !disputes.isEmpty {
+      var counts: [Int32: Int] = [:]
+      for host in disputes.flatMap(\.hosts) { counts[host, default: 0] += 1 }
+      func weight(_ host: Int32) -> (Int, Int, Int32) { (counts[host] ?? 0, -(agreements[host] ?? 0), -host) }
+      guard let odd = counts.keys.max(by: { weight($0) < weight($1) }),
+        let first = disputes.first(where: { $0.hosts.contains(odd) })
+      else { return }
+      let own = disputes.filter {
+        $0.hosts.contains(odd) && $0.isTranslated == first.isTranslated && $0.vid(of: odd) == first.vid(of: odd)
+      }
+      addOuterDispute(own, odd)
+      disputes.removeAll { dispute in own.contains { $0.hosts == dispute.hosts } }
     }
   }
 
+  private mutating func addOuterDispute(_ disputes: [OuterDispute], _ odd: Int32) {
+    guard let first = disputes.first, let own = first.vid(of: odd) else { return }
+    var record = first.record
+    for other in disputes.dropFirst() { record.merge(other.record) }
+    func words(_ vid: UInt16) -> String { vid == 0 ? "without a VLAN tag" : "in VLAN \(vid)" }
+    let peers = disputes.flatMap(\.hosts).filter { $0 != odd }
+    let theirs = disputes.flatMap { dispute in dispute.hosts.filter { $0 != odd }.compactMap { dispute.vid(of: $0) } }
+    let vids = Set(theirs).sorted()
+    let what =
+      "\(hostName(odd)) sends its tunnel packets \(words(own)), and \(list(peers.map(hostName))) "
+      + vids.map(words).joined(separator: " or ")
+    var draft = draft(
+      nil, record, rule: "outer-vlan-mismatch", severity: first.isTranslated ? .info : .warning, host: odd, network: -1,
+      message: first.isTranslated
+        ? what + ": each gets the other's in its own, a switch between them translates both ways"
+        : what + ": they pass only if a switch between translates")
+    if vids.count == 1 { draft.finding.expected = [("outerVLAN", .number(Int64(vids[0])))] }
+    draft.finding.observed = [("outerVLAN", .number(Int64(own)))]
+    draft.finding.next.append("ip -d link show type vlan on \(hostName(odd)) and \(list(peers.map(hostName)))")
+    drafts.append(draft)
+  }
+
   /// Between hosts in different subnets each has the VLAN of its own: packets go to a router, not to the peer's NIC.
-  private func isRouted(_ there: OwnTag, _ back: OwnTag) -> Bool {
+  private func isRouted(_ there: OuterTag, _ back: OuterTag) -> Bool {
     there.evidence.outerDestination != back.evidence.outerSource
       && back.evidence.outerDestination != there.evidence.outerSource
   }

@@ -157,29 +157,38 @@ public struct InstalledCheck {
 
   private mutating func checkTags(_ host: Int) {
     for port in deployment.ports where port.host == host {
+      for (patch, wrong, expected) in port.wrongSubportTags(in: deployment) {
+        addTag(port, of: patch.network, name: patch.name, wrong, expected, isDead: false)
+      }
       let mismatch = port.wrongTag(in: deployment)
       let isDead = port.isDead
       // One that is not in use may lie on the dead VLAN.
       guard isDead || mismatch.map({ $0.installed != 4095 }) ?? false else { continue }
-      let wrong = mismatch?.installed ?? 4095
-      let expected = mismatch?.expected
-      let name = port.bridgePort ?? port.name
-      var finding = Finding(
-        rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
-        message: "port \(name) on \(deployment.hosts[host].name) has tag \(wrong)"
-          + (isDead ? ", the dead VLAN: its agent did not bind it" : "")
-          + (expected.map { "; its network is VLAN \($0) there" } ?? ""))
-      finding.host = deployment.hosts[host].name
-      finding.network = port.network.map { deployment.networks[$0].name }
-      finding.port = port.name
-      if let expected { finding.expected = [("tag", .number(Int64(expected)))] }
-      finding.observed = [("tag", .number(Int64(wrong)))]
-      finding.cause = Cause(
-        kind: .portTag, host: finding.host, bridge: deployment.bridge(ofPort: name, on: host),
-        text: "Port \(name): tag \(wrong), agent's record \(expected.map { "\($0)" } ?? "none")")
-      finding.next = ["on \(deployment.hosts[host].name): ovs-vsctl get port \(name) tag other_config"]
-      findings.append(finding)
+      addTag(
+        port, of: port.network, name: port.bridgePort ?? port.name, mismatch?.installed ?? 4095, mismatch?.expected,
+        isDead: isDead)
     }
+  }
+
+  private mutating func addTag(
+    _ port: Port, of network: Int?, name: String, _ wrong: UInt16, _ expected: UInt16?, isDead: Bool
+  ) {
+    let host = deployment.hosts[port.host].name
+    var finding = Finding(
+      rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
+      message: "port \(name) on \(host) has tag \(wrong)"
+        + (isDead ? ", the dead VLAN: its agent did not bind it" : "")
+        + (expected.map { "; its network is VLAN \($0) there" } ?? ""))
+    finding.host = host
+    finding.network = network.map { deployment.networks[$0].name }
+    finding.port = port.name
+    if let expected { finding.expected = [("tag", .number(Int64(expected)))] }
+    finding.observed = [("tag", .number(Int64(wrong)))]
+    finding.cause = Cause(
+      kind: .portTag, host: host, bridge: deployment.bridge(ofPort: name, on: port.host),
+      text: "Port \(name): tag \(wrong), agent's record \(expected.map { "\($0)" } ?? "none")")
+    finding.next = ["on \(host): ovs-vsctl get port \(name) tag other_config"]
+    findings.append(finding)
   }
 
   /// Records of agents that disagree with the intent, or with each other: frames of the network go in two lanes.

@@ -8,6 +8,8 @@ struct InstalledFacts: Sendable {
   private(set) var unmapped: [Bool]
   /// Whether its flows learn from what arrives; -1 where that is not known.
   private(set) var learns: [Int8]
+  /// By host: how long what its flows learned stays, in nanoseconds.
+  let learnedLifetime: [Int64]
   /// A contradiction that frames which arrive would meet; that frames which leave would meet.
   private(set) var watchesIn: [Bool]
   private(set) var watchesOut: [Bool]
@@ -50,6 +52,7 @@ struct InstalledFacts: Sendable {
       case .learning, .reflection, .other: break
       }
     }
+    learnedLifetime = installed.learnedLifetime
     self.unmapped = unmapped
     self.learns = learns
     self.watchesIn = watchesIn

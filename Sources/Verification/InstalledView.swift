@@ -61,7 +61,12 @@ struct InstalledView: Sendable {
   private(set) var learning: [[UInt32: Bool]]
   /// By host: VNI → the flow that sends what arrives into tunnels again.
   private(set) var reflections: [[UInt32: FlowEvidence]]
+  /// By host: how long an entry that the flows learn stays without being heard again, in nanoseconds. That of Neutron
+  /// where nothing tells.
+  private(set) var learnedLifetime: [Int64]
   private var datapaths: [[HostDatapath]]
+  /// By host, as `datapaths`: the states, and when their flows were dumped.
+  private var states: [[(state: HostState, time: Int64)]]
   /// Whether flows of a bridge with tunnels were dumped.
   private(set) var hasFlows: [Bool]
   private var filters: [Bool?]
@@ -80,13 +85,17 @@ struct InstalledView: Sendable {
     undecided = deployment.hosts.map { _ in [] }
     learning = deployment.hosts.map { _ in [:] }
     reflections = deployment.hosts.map { _ in [:] }
+    learnedLifetime = deployment.hosts.map { _ in Judge.learningTimeout }
     datapaths = deployment.hosts.map { _ in [] }
+    states = deployment.hosts.map { _ in [] }
     hasFlows = deployment.hosts.map { _ in false }
     filters = deployment.hosts.map { _ in nil }
     for (index, host) in deployment.hosts.enumerated() {
       timelines.append(InstalledTimeline(before: host.before, after: host.after))
       if let state = host.before { add(state, index, isAfter: false) }
       if let state = host.after { add(state, index, isAfter: true) }
+      learnedLifetime[index] =
+        [host.before, host.after].compactMap { $0 }.compactMap(InstalledView.learnedLifetime).min() ?? Judge.learningTimeout
       noteReinstalls(index, isSingle: host.before == nil || host.after == nil)
     }
   }
@@ -96,14 +105,9 @@ struct InstalledView: Sendable {
     let time = Int64(exactly: (taken * 1e9).rounded()) ?? 0
     let datapath = HostDatapath(state)
     datapaths[host].append(datapath)
+    states[host].append((state, time))
     let table = TranslationTable(datapath, at: time)
-    func evidence(_ flow: FlowReference?) -> FlowEvidence? {
-      guard let flow else { return nil }
-      return FlowEvidence(
-        host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text,
-        file: flow.isLearned ? nil : state.bridges.first { $0.name == flow.bridge }?.flowsFile,
-        line: flow.line > 0 ? flow.line : nil, span: span(of: flow, in: state, host))
-    }
+    func evidence(_ flow: FlowReference?) -> FlowEvidence? { self.evidence(flow, in: state, host) }
     func entry(
       _ vlan: UInt16, _ destination: MACAddress?, isGroup: Bool, _ copies: [Delivery], _ drop: FlowReference?
     ) -> [Outbound] {
@@ -162,6 +166,31 @@ struct InstalledView: Sendable {
         learning[host][vni] = (learning[host][vni] ?? false) || learns
       }
     }
+  }
+
+  /// A flow as evidence.
+  func evidence(_ flow: FlowReference?, in state: HostState, _ host: Int) -> FlowEvidence? {
+    guard let flow else { return nil }
+    return FlowEvidence(
+      host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text,
+      file: flow.isLearned ? nil : state.bridges.first { $0.name == flow.bridge }?.flowsFile,
+      line: flow.line > 0 ? flow.line : nil, span: span(of: flow, in: state, host))
+  }
+
+  /// A host's switches with the state that they come from, and the time of its dump.
+  func dumped(_ host: Int) -> [(datapath: HostDatapath, state: HostState, time: Int64)] {
+    zip(datapaths[host], states[host]).map { ($0, $1.state, $1.time) }
+  }
+
+  /// How long what the flows of the tunnels' bridges learn stays there; nil where they learn nothing.
+  private static func learnedLifetime(_ state: HostState) -> Int64? {
+    let flows = state.bridges.filter { $0.ports.contains { isTunnel($0) } }.flatMap { $0.flows?.flows ?? [] }
+    let lifetimes = flows.flatMap(\.actions).compactMap { action -> Int64? in
+      guard case .learn(let learn) = action else { return nil }
+      let timeouts = [learn.hardTimeout, learn.idleTimeout].filter { $0 > 0 }
+      return timeouts.min().map { Int64($0) * 1_000_000_000 } ?? .max
+    }
+    return lifetimes.min()
   }
 
   /// Sends a probe in by a tunnel and looks whether an answer to it then goes to one tunnel only.

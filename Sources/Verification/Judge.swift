@@ -325,9 +325,10 @@ struct Judge: Sendable {
     Int(seen.outerFrom) < topology.vtepHost.count && Int(seen.outerTo) < topology.vtepHost.count
   }
 
-  /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ.
+  /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ. A trunk's
+  /// subports have tags of their own.
   func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
-    if port >= 0, topology.portFacts[Int(port)].installedTag >= 0 {
+    if port >= 0, topology.portFacts[Int(port)].installedTag >= 0, topology.portNetwork[Int(port)] == network {
       return UInt16(truncatingIfNeeded: topology.portFacts[Int(port)].installedTag)
     }
     return topology.deployment.hosts[Int(host)].localVLANs[Int(network)]

@@ -60,8 +60,9 @@ extension Judge {
       fault = true
     }
     if tunnel.deliveries == 0, tunnel.network >= 0, let port = topology.ports(on: tunnel.host, of: tunnel.network).first,
-      topology.hasWrongTag[port],
-      topology.ports(on: tunnel.host, of: tunnel.network).allSatisfy({ topology.hasWrongTag[$0] }), topology.portIsCaptured[port]
+      topology.hasWrongTag(port, in: tunnel.network),
+      topology.ports(on: tunnel.host, of: tunnel.network).allSatisfy({ topology.hasWrongTag($0, in: tunnel.network) }),
+      topology.portIsCaptured[port]
     {
       // All ports of the network are on another VLAN: what arrives for it finds none.
       let key = FaultKey(fault: .frameLost, host: tunnel.host, network: tunnel.network, port: Int32(port))
@@ -216,9 +217,9 @@ extension Judge {
     guard delivery.basis != .none else { return false }
     var fault = false
     if judgeUntagged(delivery, group, base) { return true }
+    if judgeTags(delivery, group, base) { fault = true }
     if delivery.fromTunnel >= 0 {
       let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
-      if judgeTags(delivery, group, base) { fault = true }
       guard delivery.network >= 0, !delivery.laneMatches else {
         // The lane is the port's; was it the sender's as well?
         if let wrong = senderFault(of: arrival), wrong.network != delivery.network {
@@ -239,7 +240,7 @@ extension Judge {
       else { return fault }
       let trajectory = trajectoryNumber(of: arrival, base)
       // A port whose tag is not its network's gets what that tag stands for: the flow is right.
-      if topology.hasWrongTag[Int(delivery.port)] {
+      if topology.hasWrongTag(Int(delivery.port), in: delivery.network) {
         let key = FaultKey(
           fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
           observed: UInt32(bitPattern: delivery.network))
@@ -252,6 +253,7 @@ extension Judge {
         record(
           root, trajectory, group, Int(arrival.observation), isWeak: false,
           isClone: isClone(group[Int(arrival.observation)].source, network: delivery.network))
+        if isInOwnLane(Int(delivery.fromTunnel)) { faults[root]?.alsoRight += 1 }
       }
       let key = FaultKey(
         fault: .crossNetworkDelivery, host: delivery.host, network: lane, port: delivery.port,
@@ -293,12 +295,22 @@ extension Judge {
       lane = resolver.tunnels[Int(delivery.fromTunnel)].network
     } else if delivery.fromEntry >= 0 {
       lane = resolver.passages[Int(delivery.fromEntry)].network
+    } else if let index = resolver.passages.firstIndex(where: { $0.direction == .toGuest && $0.first == delivery.first }) {
+      lane = origin(of: index)?.network ?? -1
     }
     guard lane >= 0, lane != delivery.network else { return false }
     let key = FaultKey(fault: .untaggedPort, host: delivery.host, network: delivery.network, port: delivery.port)
     recordDelivery(key, base &+ UInt64(bitPattern: Int64(delivery.first)) &+ 1, delivery, group)
     faults[key]?.note(rival: UInt64(UInt32(bitPattern: lane)))
     return true
+  }
+
+  /// Whether an arrival was handed to a port of its own lane, too.
+  private func isInOwnLane(_ arrival: Int) -> Bool {
+    for passage in resolver.passages where passage.direction == .toGuest && Int(passage.fromTunnel) == arrival {
+      if passage.laneMatches { return true }
+    }
+    return false
   }
 
   func isFirstDelivery(_ at: Int) -> Bool {
@@ -337,16 +349,33 @@ extension Judge {
   /// A frame that gained a tag on its way to the guest.
   mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
     guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 else { return false }
-    let port = topology.deployment.ports[Int(delivery.port)]
-    guard port.subports.isEmpty, port.vlanMode == nil || port.vlanMode == "access" else { return false }
-    let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
-    var before = Int(group[Int(arrival.observation)].tagCount)
-    if arrival.entry >= 0 { before = max(before, Int(resolver.passages[Int(arrival.entry)].tagCount)) }
+    guard !topology.carriesTags[Int(delivery.port)] else { return false }
+    var before: Int
+    var trajectory = base
+    if delivery.fromTunnel >= 0 {
+      let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
+      before = Int(group[Int(arrival.observation)].tagCount)
+      if arrival.entry >= 0 { before = max(before, Int(resolver.passages[Int(arrival.entry)].tagCount)) }
+      trajectory = trajectoryNumber(of: arrival, base)
+    } else if delivery.fromEntry >= 0 {
+      let entry = resolver.passages[Int(delivery.fromEntry)]
+      guard entry.tagsKnown else { return false }
+      before = Int(entry.tagCount)
+      trajectory = base &+ UInt64(delivery.fromEntry) &+ 1
+    } else {
+      // The way between is not known: it entered with as many tags, at most, as anybody sent it with.
+      before = -1
+      for entry in resolver.passages where entry.direction == .fromGuest {
+        before = entry.tagsKnown ? max(before, Int(entry.tagCount)) : Int.max
+        if before == Int.max { return false }
+      }
+      guard before >= 0 else { return false }
+    }
     guard Int(delivery.tagCount) > before else { return false }
     let key = FaultKey(
       fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
       observed: UInt32(delivery.vid))
-    recordDelivery(key, trajectoryNumber(of: arrival, base), delivery, group)
+    recordDelivery(key, trajectory, delivery, group)
     return true
   }
 }

@@ -69,15 +69,35 @@ extension Judge {
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
       !port.macs.contains(seen.source), !(port.allowedMACs.contains(seen.source) && makes(.allowedPairs)),
-      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !seen.source.isVirtualRouter, !seen.source.isDistributedRouterHost,
-      entry.basis != .ownership
+      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !seen.source.isVirtualRouter, !seen.source.isDistributedRouterHost
     else { return }
     let isPast = hasLeft(at)
     guard isPast || topology.hostHasTunnelPoint[Int(entry.host)] else { return }
     let key = FaultKey(
       fault: isPast ? .spoofedSourceMAC : .spoofBlocked, host: entry.host, network: entry.network, port: entry.port)
-    record(key, base &+ UInt64(at) &+ 1, group, Int(entry.first), isWeak: false)
+    // Another guest may have come to this host after the state was read, and its floods show here, too.
+    let isWeak = entry.basis == .ownership && !isSwitched(seen, entry) && !isHeardElsewhere(seen, entry, since: faults[key]?.first)
+    record(key, base &+ UInt64(at) &+ 1, group, Int(entry.first), isWeak: isWeak)
     faults[key]?.note(rival: seen.source.rawValue)
+  }
+
+  /// Where a host has heard a MAC in a port's network.
+  private func heard(_ mac: MACAddress, _ entry: Passage) -> LearningLedger.Location? {
+    topology.vni(ofNetwork: Int(entry.network)).flatMap { ledger.location(entry.host, $0, mac) }
+  }
+
+  /// Whether the switch knows where a unicast frame goes: then it shows at no port but the one that it came from.
+  private func isSwitched(_ seen: Observation, _ entry: Passage) -> Bool {
+    guard !seen.destination.isGroup, seen.destination != .zero, let location = heard(seen.destination, entry) else { return false }
+    return location.since < clamped(seen.time, minus: Judge.learningGrace / 2)
+      && seen.time &- location.last < Judge.learningTimeout / 2
+  }
+
+  /// Whether the owner of a MAC was still heard from elsewhere after frames with it had shown at this port: then it has
+  /// not moved here.
+  private func isHeardElsewhere(_ seen: Observation, _ entry: Passage, since first: Int64?) -> Bool {
+    guard let first, let location = heard(seen.source, entry) else { return false }
+    return location.last > clamped(first, plus: Judge.learningGrace)
   }
 
   private func isRouters(_ mac: MACAddress) -> Bool {

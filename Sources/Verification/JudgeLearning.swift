@@ -8,7 +8,7 @@ extension Judge {
   /// Frames within this of a MAC's first arrival may still be flooded: upcalls and revalidator rounds take
   /// their time (neutron-openvswitch: `learn` is refreshed by the revalidator). Nanoseconds.
   static var learningGrace: Int64 { 2_000_000_000 }
-  /// `hard_timeout` of learned flows, in nanoseconds.
+  /// `hard_timeout` of the flows that Neutron's learn, in nanoseconds.
   static var learningTimeout: Int64 { 300_000_000_000 }
 
   /// Judges copies against what their host had learned, and notes what arrivals teach.
@@ -80,7 +80,7 @@ extension Judge {
       // Flows that never learn need no time to.
       let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
-        first.time &- proof < Judge.learningTimeout - grace,
+        first.time &- proof < facts.learnedLifetime[Int(host)] &- grace,
         !reinstalls[Int(host)].forgot(between: proof, and: first.time)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
@@ -92,7 +92,7 @@ extension Judge {
       return true
     }
     guard location.last <= first.time, !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
-      first.time &- location.last < Judge.learningTimeout - Judge.learningGrace,
+      first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
       !livesBehind(receivers[0], first.destination)
     else { return false }

@@ -53,7 +53,7 @@ extension InstalledView {
   }
 
   /// Flows stand in the order of their lines.
-  private static func flow(atLine line: Int, _ flows: [Flow]) -> Flow? {
+  static func flow(atLine line: Int, _ flows: [Flow]) -> Flow? {
     var (low, high) = (0, flows.count)
     while low < high {
       let middle = low + (high - low) / 2

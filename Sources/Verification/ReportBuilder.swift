@@ -163,7 +163,8 @@ struct ReportBuilder {
 
   private func uncovered(_ host: Int) -> Finding? {
     let name = deployment.hosts[host].name
-    let ports = judge.topology.portsOn[host].values.flatMap { $0 }
+    // A trunk's port is one of several networks.
+    let ports = Set(judge.topology.portsOn[host].values.joined())
     guard !ports.isEmpty, deployment.captures.contains(where: { $0.host == host }) else { return nil }
     var missing: [String] = []
     if !judge.topology.hostHasTunnelPoint[host] { missing.append("its tunnel interface") }

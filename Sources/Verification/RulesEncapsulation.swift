@@ -64,7 +64,8 @@ let encapsulationRules: [Rule] = [
     remedy: "Put the hosts' tunnel addresses on the same VLAN, or route between them on purpose.",
     exceptions: """
       Not raised where captures are taken on the VLAN sub-interface, which shows no tag, nor where the hosts' outer MACs
-      show a router between them: subnets have VLANs of their own.
+      show a router between them: subnets have VLANs of their own. Where a switch translates, so that each host gets the
+      others' packets in its own VLAN, it is an info.
       """),
   Rule(
     "underlay-fragmented", .encapsulation, .warning,

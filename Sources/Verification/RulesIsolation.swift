@@ -13,6 +13,7 @@ let isolationRules: [Rule] = [
     origins: """
       - A wrong VNI or local VLAN that happens to be another network's.
       - A port without a tag, which br-int treats as a trunk (see untagged-port).
+      - A stray flow of br-int that copies frames to the port.
       - A bridge outside Open vSwitch (a qbr with two ports, a macvtap) that joins two networks.
       """,
     confirmation: """
@@ -102,7 +103,8 @@ let isolationRules: [Rule] = [
       """,
     exceptions: """
       Frames stopped at or before br-int are the info spoof-blocked. MACs that flows admit on that port, router, DVR and
-      HA MACs, and those of the host's own devices are no spoofing.
+      HA MACs, and those of the host's own devices are no spoofing. Nor is what a guest floods that moved to the host:
+      seen at one point of another port only, it is not told from what that port sends.
       """),
   Rule(
     "spoof-blocked", .isolation, .info,

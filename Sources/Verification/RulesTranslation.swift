@@ -56,6 +56,7 @@ let translationRules: [Rule] = [
       - The agent lost or reassigned its local VLANs on restart, and old flows or old port tags stayed.
       - A port was bound while the agent restarted and kept the tag of an earlier binding.
       - A tag was set by hand with ovs-vsctl.
+      - A stray flow of br-int sets vlan_vid, of what a port sends or of what comes from the tunnels.
       """,
     confirmation: """
       The three numbers must agree: the flow's, the port's tag, and the agent's record.

@@ -86,13 +86,7 @@ import Wire
     let host = leak.side == .sender ? "ash" : "birch"
     #expect(report.verdict == .fail)
     let causes = report.findings.filter { $0.role == .cause && $0.severity > .info }
-    if leak.side == .sender, leak.loss > 0 {
-      // What the other tenant's ports lack then is not always tied to the leak.
-      withKnownIssue(isIntermittent: true) { #expect(causes.map(\.rule) == [rule]) }
-      #expect(causes.first?.rule == rule && causes.dropFirst().allSatisfy { $0.rule == "frame-lost" })
-    } else {
-      #expect(causes.map(\.rule) == [rule])
-    }
+    #expect(causes.map(\.rule) == [rule], "\(causes.map(\.message))")
     #expect(causes.first?.host == host)
     #expect(causes.first?.network == "red")
   }

@@ -195,10 +195,24 @@ import Wire
       }
     }
     let report = try Bundles.verify("clean-vxlan", adding: files)
-    let found = report.findings.filter { $0.rule == "outer-vlan-mismatch" && $0.message.contains("host1") && $0.message.contains("host2") }
+    // The third host's capture has no tags: another dispute, if any.
+    let found = report.findings.filter {
+      $0.rule == "outer-vlan-mismatch" && $0.host != "host3" && $0.message.contains("host1") && $0.message.contains("host2")
+    }
     #expect(found.count == (vids.0 == vids.1 ? 0 : 1))
     #expect(found.allSatisfy { $0.severity == .warning })
     #expect(report.verdict == .pass)
+  }
+
+  /// Each host sends and receives in a VLAN of its own.
+  @Test func aSwitchThatTranslatesOuterVLANsIsARemark() throws {
+    var files: [String: Data] = [:]
+    for (host, vid) in [("host1", UInt16(100)), ("host2", 200), ("host3", 100)] {
+      files["\(host)/eth1.pcap"] = try Self.rewrite("clean-vxlan", "\(host)/eth1.pcap") { bytes, _ in [tagged(bytes, vid)] }
+    }
+    let found = try Bundles.verify("clean-vxlan", adding: files).findings.filter { $0.rule == "outer-vlan-mismatch" }
+    #expect(found.map(\.host) == ["host2"])
+    #expect(found.map(\.severity) == [.info])
   }
 
   /// A capture on the VLAN device shows no tag, which says nothing.
