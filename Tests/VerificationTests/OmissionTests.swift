@@ -24,7 +24,8 @@ import Verification
 
   static func failures(_ bundle: String, without name: String) throws -> [CheckedExpectation] {
     var options = TestOptions(paths: [Bundles.path(bundle)])
-    try #require(options.omissions.add(name))
+    let isKnown = options.omissions.add(name)
+    try #require(isKnown)
     return try test(options).flatMap(\.failures)
   }
 
