@@ -28,7 +28,7 @@ import Verification
 
   @Test(arguments: Part.allCases)
   func healthyOnesStayHealthy(part: Part) throws {
-    for bundle in ["clean/trunk", "clean/router", "learning/migration-before-only"] {
+    for bundle in ["clean/trunk", "clean/router", "clean/mixed-tunnels", "learning/migration-before-only"] {
       #expect(try causes(bundle, without: part).map(\.message) == [], "\(bundle)")
     }
   }
