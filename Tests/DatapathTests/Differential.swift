@@ -224,13 +224,17 @@ final class Differential {
 
   private typealias Preview = (runs: [Run], isIncomplete: Bool)
 
-  /// What would become of a frame; nil where it runs in circles until a limit ends it: how far it comes before is
-  /// not compared here.
+  /// What would become of a frame; nil where it runs in circles until a limit ends it, or comes back by patch ports
+  /// to a bridge that learned a flow from it: that is not compared here.
   private func preview(_ packet: Packet, _ place: BridgeRuntime.Place) -> Preview? {
     var copy = packet
     copy.inPort = datapath.bridges[place.bridge].ports[place.port].number ?? 0
     let (runs, isIncomplete) = datapath.passages(copy, place.bridge, at: now, trace: false)
-    return runs.contains { $0.metLimit || $0.isCut } ? nil : (runs, isIncomplete)
+    let isLeftOut = runs.contains { run in
+      let learning = run.effects.compactMap { if case .learn(let bridge, _) = $0 { bridge } else { nil } }
+      return run.metLimit || run.isCut || run.passages.contains { learning.contains($0.to.bridge) }
+    }
+    return isLeftOut ? nil : (runs, isIncomplete)
   }
 
   /// What `ofproto/trace` is asked about a frame, and what it should say. Neither side learns from it.
@@ -335,7 +339,9 @@ final class Differential {
     return result.sorted()
   }
 
+  /// Frames made; and those that were put in.
   var framesSent: Int { Int(number) }
+  var framesCompared: Int { sent.count }
 
   private func observed() throws -> [UInt32: [Seen]] {
     var result: [UInt32: [Seen]] = [:]

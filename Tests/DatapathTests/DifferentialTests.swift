@@ -67,7 +67,7 @@ struct DifferentialTests {
     #expect(!isTracing || both.traced > both.framesSent / 2)
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(3).joined(separator: "\n"))")
     if DifferentialTests.isFull {
-      print("compared", both.framesSent, "frames put in,", both.traced, "traced;", differences.count, "differences")
+      print("compared", both.framesCompared, "frames put in,", both.traced, "traced;", differences.count, "differences")
     }
     return both.refused
   }
