@@ -8,7 +8,7 @@ extension InstalledCheck {
     let states = deployment.hosts.contains { $0.after != nil } ? [false, true] : [false]
     let runs = states.map { isAfter in
       var paths = InstalledPaths(
-        deployment, topology, isAfter: isAfter, leavesOut: { installed.mayFilter(host: $0) ?? true })
+        deployment, topology, isAfter: isAfter, leavesOut: { !installed.hasFlows[$0] || installed.mayFilter(host: $0) ?? true })
       paths.run()
       return paths
     }

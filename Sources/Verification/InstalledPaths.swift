@@ -57,7 +57,7 @@ struct InstalledPaths {
     for (index, port) in deployment.ports.enumerated() {
       let place = place(of: port)
       guard let place, let network = port.network, deployment.networks[network].isOverlay, port.active,
-        port.subports.isEmpty, !port.macs.isEmpty, port.macs.allSatisfy({ owners[$0] == 1 }),
+        port.subports.isEmpty, !port.isOfRouter, !port.macs.isEmpty, port.macs.allSatisfy({ owners[$0] == 1 }),
         !topology.hasWrongTag[index], !port.isDead, !deployment.hosts[port.host].vteps.isEmpty,
         !fabric.isIntended(port.host), !leavesOut(port.host)
       else {
@@ -151,6 +151,8 @@ struct InstalledPaths {
     }
     let concerned = journey.visits.filter { $0.host == from || $0.host == to }
     guard let first = journey.visits.first, !concerned.contains(where: isOpen) else { return }
+    // Tunnels to addresses that no host here has: one of them may be the receiver's under another name.
+    if first.exits.contains(where: { $0.outer != nil && $0.destination == nil }) { return }
     let what = broadcast ? "broadcasts" : "unicast"
     if from != to, let last = journey.visits.first(where: { $0.host == to && $0.hops > 0 }) {
       if last.refusal == .noTunnelPort, case .tunnel(let outer, _) = last.arrival {
@@ -170,6 +172,16 @@ struct InstalledPaths {
     let state = isAfter ? deployment.hosts[host].after ?? deployment.hosts[host].before : deployment.hosts[host].state
     let file = flow.flatMap { flow in state?.bridges.first { $0.name == flow.bridge }?.flowsFile }
     faults.append(Fault(kind: kind, host: host, pair: pair, flow: flow, file: file, text: text))
+  }
+}
+
+extension Port {
+  /// Routers' ports have ways of their own: distributed ones answer on every host, and rewrite what they send.
+  fileprivate var isOfRouter: Bool {
+    if let owner = deviceOwner, owner.hasPrefix("network:"), owner != "network:dhcp" { return true }
+    return [bridgePort, tap, name].contains { name in
+      name.map { name in ["qr-", "qg-", "sg-", "fg-", "ha-"].contains { name.hasPrefix($0) } } ?? false
+    }
   }
 }
 

@@ -83,7 +83,7 @@ let installedRules: [Rule] = [
     remedy: "Remove the flow that the finding names, or restart neutron-openvswitch-agent on that host.",
     exceptions: """
       Not raised where br-int tracks connections (the openvswitch firewall): what it lets pass is up to security groups.
-      Nor for trunk ports, MACs that live in several places, and hosts of which no flows were dumped.
+      Nor for ports of trunks and routers, MACs that live in several places, and hosts of which no flows were dumped.
       """),
   Rule(
     "port-tag-mismatch", .installed, .error,
