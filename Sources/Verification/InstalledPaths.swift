@@ -58,7 +58,7 @@ struct InstalledPaths {
       let place = place(of: port)
       guard let place, let network = port.network, deployment.networks[network].isOverlay, port.active,
         port.subports.isEmpty, !port.isOfRouter, !port.macs.isEmpty, port.macs.allSatisfy({ owners[$0] == 1 }),
-        !topology.hasWrongTag[index], !port.isDead, !deployment.hosts[port.host].vteps.isEmpty,
+        port.wrongTag(in: deployment) == nil, !port.isDead, !deployment.hosts[port.host].vteps.isEmpty,
         !fabric.isIntended(port.host), !leavesOut(port.host)
       else {
         places.append(nil)
