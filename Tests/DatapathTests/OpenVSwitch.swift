@@ -110,7 +110,8 @@ final class OpenVSwitch: @unchecked Sendable {
   }
 
   func vsctl(_ arguments: [String]) throws {
-    try run("ovs-vsctl", ["--db=unix:\(directory)/db.sock"] + arguments)
+    // A switch that has died would be waited for without end.
+    try run("ovs-vsctl", ["--timeout=60", "--db=unix:\(directory)/db.sock"] + arguments)
   }
 
   func ofctl(_ options: [String], _ command: String, _ bridge: String, _ arguments: [String] = []) throws -> String {
