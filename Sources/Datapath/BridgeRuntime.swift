@@ -44,6 +44,8 @@ struct BridgeRuntime: Sendable {
   var isStandalone: Bool
   /// Ports in the order of their numbers.
   var floodOrder: [Int] = []
+  /// How many flows have a `learn` action whose flows are to go with the last of them.
+  var learnedCookies: [LearnedCookie: Int] = [:]
   /// How often something changed that decides ways: a refreshed entry is no change.
   private(set) var changes: UInt64 = 0
 
@@ -185,6 +187,7 @@ struct BridgeRuntime: Sendable {
       flows.append(flow)
     }
     tables[Int(flow.table)].insert(flow, index)
+    count(flow.actions)
     return index
   }
 
@@ -193,6 +196,7 @@ struct BridgeRuntime: Sendable {
     let flow = flows[Int(index)]
     tables[Int(flow.table)].remove(flow, index)
     freeSlots.append(index)
+    discount(flow.actions)
   }
 
   /// Installs a learned flow, or changes or refreshes the one with the same match (`OFPFC_MODIFY_STRICT`).
@@ -246,6 +250,7 @@ struct BridgeRuntime: Sendable {
         flow.line = 0
       }
     }
+    defer { if flow.actions != before.actions { discount(before.actions) } }
     if before.isDelicate == flow.isDelicate {
       flows[Int(index)] = flow
     } else {

@@ -58,7 +58,7 @@ extension HostDatapath {
   /// In the order of an outcome's deliveries.
   private func departures(of runs: [Run], isIncomplete: Bool, _ packet: Packet) -> [Departure] {
     let bare = packet.bare
-    return merge(runs.map(\.exits), isIncomplete, isUncertain: \.packet.isUncertain).map { exit, certainty in
+    return merge(runs.map(\.exits), isIncomplete, by: \.effect, isUncertain: \.packet.isUncertain).map { exit, certainty in
       var frame = exit.packet
       frame.isUncertain = false
       return Departure(

@@ -6,10 +6,10 @@ extension HostDatapath {
   func outcome(of runs: [Run], isIncomplete: Bool) -> Outcome {
     var outcome = Outcome()
     outcome.isIncomplete = isIncomplete
-    for exit in merge(runs.map(\.exits), isIncomplete, isUncertain: \.packet.isUncertain) {
+    for exit in merge(runs.map(\.exits), isIncomplete, by: \.effect, isUncertain: \.packet.isUncertain) {
       outcome.deliveries.append(delivery(exit.item, exit.certainty))
     }
-    for passage in merge(runs.map(\.passages), isIncomplete, isUncertain: \.isUncertain) {
+    for passage in merge(runs.map(\.passages), isIncomplete, by: \.effect, isUncertain: \.isUncertain) {
       outcome.crossings.append(crossing(passage.item, passage.certainty))
     }
     var seenDrops: Set<FlowIndex> = []
@@ -45,36 +45,38 @@ extension HostDatapath {
       bridge: bridges[step.bridge].name, table: step.table, depth: step.depth, flow: flow, events: events)
   }
 
-  /// What happens in every run is certain, as often as it happens in each; the rest may be.
-  func merge<Item: Hashable>(
-    _ runs: [[Item]], _ isIncomplete: Bool, isUncertain: (Item) -> Bool
+  /// What happens in every run is certain, as often as it happens in each; the rest may be. By whichever flows it
+  /// comes about: those of the first run are told.
+  func merge<Item, Effect: Hashable>(
+    _ runs: [[Item]], _ isIncomplete: Bool, by effect: (Item) -> Effect, isUncertain: (Item) -> Bool
   ) -> [(item: Item, certainty: Certainty)] {
     if runs.count == 1, let only = runs.first {
       return only.map { ($0, isUncertain($0) || isIncomplete ? .may : .certain) }
     }
-    var order: [Item] = []
-    var fewest: [Item: Int] = [:]
-    var most: [Item: Int] = [:]
+    var order: [(effect: Effect, item: Item)] = []
+    var fewest: [Effect: Int] = [:]
+    var most: [Effect: Int] = [:]
     for (number, run) in runs.enumerated() {
-      var counts: [Item: Int] = [:]
+      var counts: [Effect: Int] = [:]
       for item in run {
-        counts[item, default: 0] += 1
-        if most[item] == nil {
-          order.append(item)
-          most[item] = 0
-          fewest[item] = number == 0 ? Int.max : 0
+        let effect = effect(item)
+        counts[effect, default: 0] += 1
+        if most[effect] == nil {
+          order.append((effect, item))
+          most[effect] = 0
+          fewest[effect] = number == 0 ? Int.max : 0
         }
       }
-      for item in order {
-        let count = counts[item] ?? 0
-        most[item] = max(most[item] ?? 0, count)
-        fewest[item] = min(fewest[item] ?? 0, count)
+      for (effect, _) in order {
+        let count = counts[effect] ?? 0
+        most[effect] = max(most[effect] ?? 0, count)
+        fewest[effect] = min(fewest[effect] ?? 0, count)
       }
     }
     var result: [(item: Item, certainty: Certainty)] = []
-    for item in order {
-      let sure = isUncertain(item) || isIncomplete ? 0 : fewest[item] ?? 0
-      for copy in 0..<(most[item] ?? 0) { result.append((item, copy < sure ? .certain : .may)) }
+    for (effect, item) in order {
+      let sure = isUncertain(item) || isIncomplete ? 0 : fewest[effect] ?? 0
+      for copy in 0..<(most[effect] ?? 0) { result.append((item, copy < sure ? .certain : .may)) }
     }
     return result
   }
@@ -121,5 +123,23 @@ extension HostDatapath {
     return FlowReference(
       bridge: bridge.name, table: flow.table, priority: flow.priority, cookie: flow.cookie,
       text: flow.text.isEmpty ? flow.described(bridge) : flow.text, line: flow.line, isLearned: flow.hasTimeout)
+  }
+}
+
+extension Run.Exit {
+  /// Without the flows that led to it.
+  var effect: Run.Exit {
+    var copy = self
+    (copy.outputFlow, copy.tunnelIDFlow, copy.vlanFlow) = (.none, .none, .none)
+    return copy
+  }
+}
+
+extension Run.Passage {
+  /// Without the flows that led to it.
+  var effect: Run.Passage {
+    var copy = self
+    (copy.outputFlow, copy.vlanFlow) = (.none, .none)
+    return copy
   }
 }

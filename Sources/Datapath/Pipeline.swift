@@ -122,7 +122,14 @@ extension HostDatapath {
 
   private func doubt(_ flow: InstalledFlow, _ packet: Packet) -> String {
     if flow.hasUnknownConditions { return "the flow's match has fields that are not followed" }
-    if flow.match(packet) == .maybe { return "whether the flow matches depends on what is not known of the frame" }
+    if flow.match(packet) == .maybe {
+      let open = flow.terms.map(\.field).filter { packet.unknownBits($0) != 0 }
+      let isTracked = open.allSatisfy {
+        [.connectionState, .connectionMark, .connectionLabel, .connectionZone].contains($0)
+      }
+      return "whether the flow matches depends on "
+        + (isTracked ? "the connection's state, which no dump holds" : "what is not known of the frame")
+    }
     return "the flow may have timed out, or may not have been learned"
   }
 

@@ -112,6 +112,8 @@ private struct Tracer {
     return Place(entry: entry, port: port, name: deployment.ports[port].name)
   }
 
+  private func network(of place: Place) -> Int? { place.port.flatMap { deployment.ports[$0].network } }
+
   private func party(_ place: Place) -> TraceParty? {
     guard let index = place.port else { return nil }
     let port = deployment.ports[index]
@@ -161,6 +163,11 @@ private struct Tracer {
     }
     var report = TraceReport()
     report.notes = notes()
+    if let own = network(of: origin), let other = target.flatMap(network), own != other {
+      let names = [own, other].map { deployment.networks[$0].name }
+      report.notes.append(
+        "\(origin.name) is on network \(names[0]) and \(receiver.name) on \(names[1]): no overlay joins them, only a router")
+    }
     // So far apart that Open vSwitch has learned from one before the next.
     let step: Int64 = 3_000_000_000
     var time = self.time
@@ -174,7 +181,9 @@ private struct Tracer {
     for number in 0..<options.count {
       let entry = number % 2 == 0 ? origin.entry : target?.entry ?? origin.entry
       report.frames.append(
-        traced(exchange.frame(number), title: exchange.title(number), at: entry, time: time))
+        traced(
+          exchange.frame(number), title: exchange.title(number), at: entry,
+          for: target.map { number % 2 == 0 ? $0 : origin }, time: time))
       time = time &+ step
     }
     return report
@@ -309,11 +318,19 @@ private struct Tracer {
   // MARK: Common
 
   private mutating func traced(
-    _ frame: FabricFrame, title: String, at entry: FabricPort, time: Int64
+    _ frame: FabricFrame, title: String, at entry: FabricPort, for target: Place? = nil, time: Int64
   ) -> TracedFrame {
     let journey = fabric.send(frame, at: entry, time: time, telling: true)
-    return TraceAssembly(fabric: fabric, deployment: deployment, portOfEntry: portOfEntry).traced(
+    var result = TraceAssembly(fabric: fabric, deployment: deployment, portOfEntry: portOfEntry).traced(
       journey, title: title, flow: flowText(frame, port: fabric.name(of: entry).port, outer: nil), time: time)
+    guard let target, fabric.settings(of: target.entry)?.kind == .device, target.entry != entry else { return result }
+    // An answer on the spot, or what is left open, is no miss.
+    let isAnswered = journey.visits.contains { $0.exits.contains { $0.port == entry } }
+    if !isAnswered, !journey.isUncertain, !journey.visits.contains(where: { $0.exits.contains { $0.port == target.entry } }) {
+      let port = "\(fabric.hostNames[target.entry.host])/\(fabric.name(of: target.entry).port)"
+      result.missed = port + (fabric.name(of: target.entry).port == target.name || port == target.name ? "" : " (\(target.name))")
+    }
+    return result
   }
 
   /// When the last of the dumps was taken: what they show is then as they show it. 0: not known.
@@ -328,7 +345,9 @@ private struct Tracer {
     let unknown = deployment.hosts.indices.filter { !fabric.isKnown($0) }.map { deployment.hosts[$0].name }
     let moment = options.after ? "after the captures" : "before the captures"
     let when = time == 0 ? "" : ", \(timestamp(time))"
-    notes.append("State: the hosts' dumps from \(moment)\(when); what they do not show was not learned")
+    if deployment.hosts.indices.contains(where: { fabric.isKnown($0) && !fabric.isIntended($0) }) {
+      notes.append("State: the hosts' dumps from \(moment)\(when); what they do not show was not learned")
+    }
     let intended = deployment.hosts.indices.filter(fabric.isIntended).map { deployment.hosts[$0].name }
     if !intended.isEmpty {
       let mode = options.mode.populatesTables ? "with l2population" : "plain, without l2population"

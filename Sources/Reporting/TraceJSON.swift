@@ -12,6 +12,7 @@ public func renderJSON(_ report: TraceReport) -> String {
         json.member("flow", frame.flow)
         json.member("time", time: frame.time == 0 ? nil : frame.time)
         json.member("cut", frame.cut)
+        json.member("missed", frame.missed)
         json.array("visits", frame.visits) { $0.write($1) }
         json.array("ends", frame.ends) { $0.write($1) }
       }

@@ -23,6 +23,8 @@ public struct TracedFrame: Sendable {
   public var ends: [TraceEnd] = []
   /// Why not all of it is shown; nil where it is.
   public var cut: String?
+  /// The port that it was for and that it does not come to, as `HOST/PORT (guest)`; nil where it does, or may.
+  public var missed: String?
 
   public init(title: String, flow: String, time: Int64) {
     self.title = title

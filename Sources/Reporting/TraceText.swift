@@ -35,6 +35,9 @@ private struct TraceText {
     line(0, style.paint("Outcome", .bold))
     for end in frame.ends { append(end) }
     if frame.ends.isEmpty { line(2, "none") }
+    if let missed = frame.missed {
+      line(2, "\(style.paint(style.wrong, .boldRed)) \(style.plain(missed)) does not get it")
+    }
   }
 
   private mutating func append(_ visit: TracedVisit, _ index: Int) {

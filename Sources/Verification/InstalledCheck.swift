@@ -7,12 +7,12 @@ import Wire
 /// Holds what should be against what is installed, with no frame: the rules of the installed family, and the
 /// faults of flows that show in the dumps.
 public struct InstalledCheck {
-  private let deployment: Deployment
-  private let installed: InstalledView
-  private let topology: Topology
+  let deployment: Deployment
+  let installed: InstalledView
+  let topology: Topology
   /// Findings with what they contradict, in the order in which they were met.
   private(set) var contradictions: [Contradiction] = []
-  private var findings: [Finding] = []
+  var findings: [Finding] = []
   /// VNIs that the tunnel ports of the host at hand treat differently.
   private var split: Set<UInt32> = []
 
@@ -60,6 +60,7 @@ public struct InstalledCheck {
     check.checkSegments()
     for host in deployment.hosts.indices { check.check(host) }
     check.checkTunnelPorts()
+    check.checkPaths()
     var report = Report()
     report.isStatic = true
     report.hosts = deployment.hosts.map(\.name)
@@ -113,6 +114,7 @@ public struct InstalledCheck {
       checkInbound(host, network, vni)
       if let vlan = deployment.hosts[host].localVLANs[network] {
         checkOutbound(host, network, vni, vlan)
+        checkNamed(host, network, vni, vlan)
         checkLocations(host, network, vni, vlan)
       }
     }
@@ -362,10 +364,33 @@ public struct InstalledCheck {
     }
   }
 
+  /// Flows that name a MAC and send its frames in another lane, or with their tag. Learned ones are left alone: they
+  /// repeat what came in.
+  private mutating func checkNamed(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    for entry in installed.outbound[host] where entry.vlan == vlan {
+      guard let mac = entry.destination, let other = entry.vni, let flow = entry.flow, flow.line != nil,
+        !flow.isLearned
+      else { continue }
+      if other != vni {
+        add(
+          "mapping-conflict", .error, host, network,
+          "\(name) sends unicast of \(networkName) (VLAN \(vlan)) for \(mac) on \(lanes(other)); its own is VNI \(vni)",
+          flow: flow, .outboundVNI)
+      } else if !entry.stripsTag {
+        add(
+          "vlan-not-stripped", .error, host, network,
+          "\(name) sends unicast of \(networkName) for \(mac) into the tunnels with VLAN \(vlan) still on it", flow: flow,
+          .outboundTag)
+      }
+    }
+  }
+
   /// Flows that name a MAC and send it where it does not live. Learned ones are left alone: they follow the MAC.
   private mutating func checkLocations(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
     for entry in installed.outbound[host] where entry.vlan == vlan && entry.vni == vni {
-      guard let mac = entry.destination, let flow = entry.flow, flow.line != nil, !flow.text.contains("hard_timeout"),
+      guard let mac = entry.destination, let flow = entry.flow, flow.line != nil, !flow.isLearned,
         !topology.livesInSeveralPlaces(mac)
       else { continue }
       let owners = (topology.portsOfMAC[mac] ?? []).filter { topology.portNetwork[$0] == Int32(network) }

@@ -13,6 +13,8 @@ struct FlowEvidence: Hashable, Sendable {
   var text: String
   var file: String?
   var line: Int?
+  /// A `learn` action made it.
+  var isLearned = false
   /// When it was there, in the reference clock; nil where no dump tells.
   var span: InstalledTimeline.Span?
 
@@ -174,7 +176,7 @@ struct InstalledView: Sendable {
     return FlowEvidence(
       host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text,
       file: flow.isLearned ? nil : state.bridges.first { $0.name == flow.bridge }?.flowsFile,
-      line: flow.line > 0 ? flow.line : nil, span: span(of: flow, in: state, host))
+      line: flow.line > 0 ? flow.line : nil, isLearned: flow.isLearned, span: span(of: flow, in: state, host))
   }
 
   /// A host's switches with the state that they come from, and the time of its dump.

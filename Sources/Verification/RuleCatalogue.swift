@@ -70,6 +70,7 @@ public enum RuleCatalogue {
     "nonstandard-tunnel-port", "malformed-encapsulation",
     "outer-vlan-mismatch", "underlay-fragmented", "exceeds-underlay-mtu",
     "port-tag-mismatch", "dead-vlan", "mapping-conflict", "missing-mapping", "missing-flood-peer", "missing-tunnel",
+    "unreachable-port",
     "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
   ]
 

@@ -63,6 +63,29 @@ let installedRules: [Rule] = [
     remedy: "Set local_ip and tunnel_types in openvswitch_agent.ini, and restart the agent on the peer.",
     exceptions: "Not raised where a port with remote_ip=flow serves all peers."),
   Rule(
+    "unreachable-port", .installed, .error,
+    "The hosts' own flows do not carry frames between two ports of a network.",
+    needs: "Flows of br-int and br-tun of both ports' hosts, and the ports' MACs.",
+    meaning: """
+      A frame that one port sends, to everybody or to the other port, ends on its way through the flows as they are
+      installed: raised by check, which sends such frames through the dumps of all hosts, and only where nothing else
+      that is wrong there explains it.
+      """,
+    origins: """
+      - A flow of br-int that drops or diverts a port's frames: left over from an earlier port, set by hand, or by
+      another agent (a quarantine, a tap-as-a-service session).
+      - A tunnel port that does not take what the other host sends, because the address or the key differs.
+      """,
+    confirmation: """
+          lanecheck trace BUNDLE GUEST GUEST
+          ovs-appctl ofproto/trace br-int in_port=PORT,dl_src=MAC,dl_dst=ff:ff:ff:ff:ff:ff
+      """,
+    remedy: "Remove the flow that the finding names, or restart neutron-openvswitch-agent on that host.",
+    exceptions: """
+      Not raised where br-int tracks connections (the openvswitch firewall): what it lets pass is up to security groups.
+      Nor for ports of trunks and routers, MACs that live in several places, and hosts of which no flows were dumped.
+      """),
+  Rule(
     "port-tag-mismatch", .installed, .error,
     "A port's VLAN tag differs from the agent's own record.",
     needs: "OVSDB's Port table (ovs-vsctl --format=json list Port).",

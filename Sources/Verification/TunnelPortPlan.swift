@@ -12,6 +12,14 @@ struct TunnelPortPlan: Sendable {
   private var genevePairs: [UInt64: UInt16] = [:]
   /// By host; nil where its tunnels differ, or nothing is known.
   private var hosts: [UInt16?]
+  /// Of hosts without known tunnels: who sends to whom on which port.
+  private var sendings: Set<Sending> = []
+
+  private struct Sending: Hashable {
+    var from: Int32
+    var to: Int32
+    var port: UInt16
+  }
 
   init(_ survey: SurveyResult) {
     let deployment = survey.deployment
@@ -36,6 +44,13 @@ struct TunnelPortPlan: Sendable {
     for seen in survey.sample where seen.tunnelPort != 0 && seen.direction == .out {
       sent[survey.plan.points[Int(seen.point)].host, default: [:]][seen.tunnelPort, default: 0] += 1
     }
+    let ends = survey.plan.vteps.hosts
+    for seen in survey.sample where seen.tunnelPort != 0 && Int(seen.outerFrom) < ends.count && Int(seen.outerTo) < ends.count {
+      guard let from = ends[Int(seen.outerFrom)], let to = ends[Int(seen.outerTo)],
+        deployment.tunnels(of: from).isEmpty, deployment.tunnels(of: to).isEmpty
+      else { continue }
+      sendings.insert(Sending(from: Int32(from), to: Int32(to), port: seen.tunnelPort))
+    }
     for (host, counts) in sent where hosts[host] == nil && deployment.tunnels(of: host).isEmpty {
       hosts[host] = TunnelPortPlan.most(counts)
       if let port = hosts[host] { votes[port, default: 0] += 1 }
@@ -50,6 +65,12 @@ struct TunnelPortPlan: Sendable {
 
   private static func key(_ host: Int32, _ peer: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: host)) << 32 | UInt64(UInt32(bitPattern: peer))
+  }
+
+  /// Whether two hosts whose tunnels are known by frames only send to each other on a port.
+  func isAgreed(_ host: Int32, _ peer: Int32, _ port: UInt16) -> Bool {
+    !sendings.isEmpty && sendings.contains(Sending(from: host, to: peer, port: port))
+      && sendings.contains(Sending(from: peer, to: host, port: port))
   }
 
   /// The port that a host uses for its tunnel to another, where a frame was seen on `seen`; nil where that is not known.

@@ -108,7 +108,7 @@ struct DialectTests {
     return result
   }
 
-  @Test("OpenFlow 1.0, 1.3 and 1.4, with names and without, with statistics and without")
+  @Test("OpenFlow 1.0 to 1.5, with names and without, with statistics and without")
   func dialects() throws {
     let ovs = try OpenVSwitch()
     var commands = ["add-br", "br", "--", "set", "bridge", "br", "datapath_type=dummy", "fail-mode=secure"]
@@ -117,7 +117,7 @@ struct DialectTests {
         "--", "add-port", "br", name, "--", "set", "interface", name, "type=dummy", "ofport_request=\(number + 1)",
       ]
     }
-    commands += ["--", "set", "bridge", "br", "protocols=OpenFlow10,OpenFlow13,OpenFlow14"]
+    commands += ["--", "set", "bridge", "br", "protocols=" + DialectTests.versions.joined(separator: ",")]
     try ovs.vsctl(commands)
     let ports = PortList(text: try ovs.ofctl(["-O", "OpenFlow13"], "show", "br"))
     #expect(Set(ports.ports.map(\.name)).isSuperset(of: ["p1", "odd port", "p3"]))
@@ -126,15 +126,17 @@ struct DialectTests {
       toFile: file, atomically: true, encoding: .utf8)
     _ = try ovs.ofctl(["-O", "OpenFlow13"], "add-flows", "br", [file])
     try compare(
-      ovs, ports, versions: ["OpenFlow10", "OpenFlow13", "OpenFlow14"],
+      ovs, ports, versions: DialectTests.versions,
       count: DialectTests.common.split(separator: "\n").count)
     _ = try ovs.ofctl(["-O", "OpenFlow13"], "add-meter", "br", ["meter=1,kbps,band=type=drop,rate=1000"])
     _ = try ovs.ofctl(["-O", "OpenFlow13"], "add-group", "br", ["group_id=1,type=all,bucket=output:1"])
     _ = try ovs.ofctl(["-O", "OpenFlow13"], "del-flows", "br")
     try DialectTests.later.write(toFile: file, atomically: true, encoding: .utf8)
     _ = try ovs.ofctl(["-O", "OpenFlow13"], "add-flows", "br", [file])
-    try compare(ovs, ports, versions: ["OpenFlow13", "OpenFlow14"], count: 2)
+    try compare(ovs, ports, versions: DialectTests.versions.filter { $0 >= "OpenFlow13" }, count: 2)
   }
+
+  private static let versions = ["OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15"]
 
   private func compare(_ ovs: OpenVSwitch, _ ports: PortList, versions: [String], count: Int) throws {
     var first: Set<InstalledFlow>?

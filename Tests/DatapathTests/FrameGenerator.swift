@@ -95,7 +95,7 @@ struct FrameGenerator {
 
   /// Puts a frame in somewhere.
   mutating func step(_ both: Differential) throws {
-    if !tunnels.isEmpty, chance(50) {
+    if !tunnels.isEmpty, devices.isEmpty || chance(50) {
       let tunnel = pick(tunnels)
       guard case .fixed(let remote) = tunnel.remote else { return }
       try both.receive(frame(), kind: tunnel.kind, tunnelID: pick(tunnelIDs), remote: remote)

@@ -1,20 +1,34 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// A real Open vSwitch in a scratch directory, with its dummy datapath: no privileges, no kernel module, no
-/// real device.
-final class OpenVSwitch {
+/// real device. For one user at a time: tests that share it are serialized.
+final class OpenVSwitch: @unchecked Sendable {
   struct Failure: Error, CustomStringConvertible { var description: String }
 
   static let tools = ["ovsdb-tool", "ovsdb-server", "ovs-vsctl", "ovs-vswitchd", "ovs-ofctl"]
   static let isInstalled = tools.allSatisfy { path(of: $0) != nil }
 
+  /// One for all who take turns in using it: to start it takes longer than most of what is done with it.
+  static func share() throws -> OpenVSwitch {
+    try shared.withLock { known in
+      if let known, (try? known.appctl("version")) != nil { return known }
+      let new = try OpenVSwitch()
+      known = new
+      return new
+    }
+  }
+
+  private static let shared = Mutex<OpenVSwitch?>(nil)
+
   let directory: String
-  private var processes: [Process] = []
+  /// Held open: the daemons live as long as somebody holds the other end of their input.
+  private var inputs: [Pipe] = []
   private var control: ControlSocket?
 
   private static func path(of tool: String) -> String? {
-    ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"].map { $0 + tool }
+    ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/bin/"].map { $0 + tool }
       .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
@@ -47,13 +61,6 @@ final class OpenVSwitch {
     control = try ControlSocket(path: directory + "/vswitchd.ctl")
   }
 
-  deinit {
-    control = nil
-    // Not waited for: with its clock stopped the switch may take long to go.
-    for process in processes { kill(process.processIdentifier, SIGKILL) }
-    try? FileManager.default.removeItem(atPath: directory)
-  }
-
   private func process(_ tool: String, _ arguments: [String]) throws -> Process {
     guard let path = OpenVSwitch.path(of: tool) else { throw Failure(description: "\(tool) is not installed") }
     let process = Process()
@@ -67,12 +74,18 @@ final class OpenVSwitch {
     return process
   }
 
+  /// Starts a daemon that ends, and takes the directory with it, as soon as this object or this process is gone.
+  /// With its clock stopped the switch may take long to go by itself.
   private func start(_ tool: String, _ arguments: [String], until file: String) throws {
-    let process = try process(tool, arguments)
+    guard let path = OpenVSwitch.path(of: tool) else { throw Failure(description: "\(tool) is not installed") }
+    let guardian = "\"$@\" </dev/null & read line; kill -9 $!; rm -rf \"$OVS_RUNDIR\""
+    let process = try process("sh", ["-c", guardian, "sh", path] + arguments)
+    let input = Pipe()
+    process.standardInput = input
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    processes.append(process)
+    inputs.append(input)
     for _ in 0..<500 {
       if FileManager.default.fileExists(atPath: directory + "/" + file) { return }
       usleep(10_000)
@@ -97,36 +110,48 @@ final class OpenVSwitch {
   }
 
   func vsctl(_ arguments: [String]) throws {
-    try run("ovs-vsctl", ["--db=unix:\(directory)/db.sock"] + arguments)
+    // A switch that has died would be waited for without end.
+    try run("ovs-vsctl", ["--timeout=60", "--db=unix:\(directory)/db.sock"] + arguments)
   }
 
   func ofctl(_ options: [String], _ command: String, _ bridge: String, _ arguments: [String] = []) throws -> String {
     try run("ovs-ofctl", options + [command, "\(directory)/\(bridge).mgmt"] + arguments)
   }
 
+  struct Command {
+    var method: String
+    var parameters: [String] = []
+  }
+
   /// A command to the running switch, as `ovs-appctl` sends it.
   @discardableResult
   func appctl(_ method: String, _ parameters: [String] = []) throws -> String {
-    guard let control else { throw Failure(description: "not running") }
-    return try control.call(method, parameters)
+    try appctl([Command(method: method, parameters: parameters)]).first ?? ""
   }
 
-  /// Puts frames in at a port and waits until the switch has dealt with them. No decision is cached.
-  func receive(_ port: String, _ frames: [[UInt8]]) throws {
-    let digits = Array("0123456789abcdef".utf8)
-    let texts = frames.map { frame in
-      String(decoding: frame.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-    try appctl("netdev-dummy/receive", [port] + texts)
-    // Each command lets the main loop, which does the switching, go round at least once.
-    try appctl("version")
-    try appctl("version")
-    try appctl("revalidator/purge")
+  /// Commands with their answers, in one go.
+  @discardableResult
+  func appctl(_ commands: [Command]) throws -> [String] {
+    guard let control else { throw Failure(description: "not running") }
+    return try control.call(commands)
   }
+
+  /// Lets the switch look at everything that may have timed out. A new setting of the tunnels' source ports wakes
+  /// it; by itself it looks twice a second.
+  func revalidate() throws {
+    try appctl(
+      OpenVSwitch.round + [
+        Command(method: "tnl/egress_port_range", parameters: ["32768", "61000"]), Command(method: "revalidator/wait"),
+      ] + OpenVSwitch.round)
+  }
+
+  /// Lets the main loop, which does the switching, go round: it takes ten commands at most each time
+  /// (`run_connection` in lib/unixctl.c).
+  static let round = Array(repeating: Command(method: "version"), count: 10)
 
   /// Frames of a pcap that the switch writes.
   func frames(_ file: String) throws -> [[UInt8]] {
-    guard let data = FileManager.default.contents(atPath: directory + "/" + file) else { return [] }
+    guard let data = FileManager.default.contents(atPath: file) else { return [] }
     let bytes = [UInt8](data)
     var position = 24
     var frames: [[UInt8]] = []
@@ -144,7 +169,6 @@ final class OpenVSwitch {
 private final class ControlSocket {
   private let handle: FileHandle
   private let descriptor: Int32
-  private var last = ""
   private var next = 0
   private var pending: [UInt8] = []
 
@@ -175,18 +199,27 @@ private final class ControlSocket {
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
 
-  func call(_ method: String, _ parameters: [String]) throws -> String {
-    next += 1
-    last = "\(method) \(parameters)"
-    let request: [String: Any] = ["method": method, "params": parameters, "id": next]
-    try handle.write(contentsOf: JSONSerialization.data(withJSONObject: request))
-    let reply = try object()
-    if let error = reply["error"] as? String { throw OpenVSwitch.Failure(description: "\(method): \(error)") }
-    return reply["result"] as? String ?? ""
+  func call(_ commands: [OpenVSwitch.Command]) throws -> [String] {
+    var requests = Data()
+    for command in commands {
+      next += 1
+      let request: [String: Any] = ["method": command.method, "params": command.parameters, "id": next]
+      requests += try JSONSerialization.data(withJSONObject: request)
+    }
+    do {
+      try handle.write(contentsOf: requests)
+    } catch {
+      throw OpenVSwitch.Failure(description: "Open vSwitch has gone")
+    }
+    return try commands.map { command in
+      let reply = try object(of: command)
+      if let error = reply["error"] as? String { throw OpenVSwitch.Failure(description: "\(command.method): \(error)") }
+      return reply["result"] as? String ?? ""
+    }
   }
 
-  /// The next JSON object on the connection.
-  private func object() throws -> [String: Any] {
+  /// The next JSON object on the connection. Nothing stands between them.
+  private func object(of command: OpenVSwitch.Command) throws -> [String: Any] {
     var depth = 0
     var inString = false
     var escaped = false
@@ -219,10 +252,12 @@ private final class ControlSocket {
       var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
       // SAFETY: one complete pollfd that outlives the call.
       let ready = unsafe poll(&wanted, 1, 20_000)
-      guard ready > 0 else { throw OpenVSwitch.Failure(description: "no answer to \(last)") }
-      let more = handle.availableData
-      if more.isEmpty { throw OpenVSwitch.Failure(description: "Open vSwitch has gone") }
-      pending += more
+      guard ready > 0 else { throw OpenVSwitch.Failure(description: "no answer to \(command)") }
+      var more = [UInt8](repeating: 0, count: 1 << 16)
+      // SAFETY: the array is as long as the count says.
+      let count = unsafe more.withUnsafeMutableBytes { buffer in unsafe read(descriptor, buffer.baseAddress, buffer.count) }
+      guard count > 0 else { throw OpenVSwitch.Failure(description: "Open vSwitch has gone") }
+      pending += more[..<count]
     }
   }
 }

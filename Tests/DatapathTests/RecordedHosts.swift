@@ -8,7 +8,7 @@ import Wire
 /// The hosts of the recorded bundles, read without the Deployment room's help.
 enum Recorded {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Captures")
+    .deletingLastPathComponent().appendingPathComponent("Captures").resolvingSymlinksInPath()
 
   static let bundles: [String] =
     ((try? FileManager.default.contentsOfDirectory(atPath: root.path)) ?? [])

@@ -111,6 +111,31 @@ import Wire
     }
   }
 
+  /// Other tunnels, tables and underlays. Each of a host's captures shows all tunnel frames that it should.
+  @Test(
+    "in every arrangement the tunnels show what they really showed",
+    arguments: [
+      "clean/geneve", "clean/l2population", "clean/mixed-tunnels", "clean/ipv6-underlay", "clean/old-neutron",
+      "clean/direct-taps", "clean/same-macs", "clean/vlan-underlay", "clean/ovs-firewall", "learning/no-learning-gre",
+      "learning/flood-skips-empty-hosts",
+    ])
+  func sameInEveryArrangement(_ bundle: String) throws {
+    try Self.simulated(bundle) { output, report in
+      var compared = 0
+      for file in report.files {
+        let made = try Self.tunnelled(output + "/" + file.name)
+        let original = Bundles.path(bundle) + "/" + file.name
+        guard !made.isEmpty, FileManager.default.fileExists(atPath: original) else { continue }
+        func counts(_ list: [Sighting]) -> [Copy: Int] { list.reduce(into: [:]) { $0[$1.copy, default: 0] += 1 } }
+        let (truth, simulation) = (counts(try Self.tunnelled(original)), counts(made))
+        #expect(truth.filter { simulation[$0.key] != $0.value }.map(\.key.description) == [], "\(file.name)")
+        #expect(simulation.filter { truth[$0.key] != $0.value }.map(\.key.description) == [], "\(file.name)")
+        compared += made.count
+      }
+      #expect(compared > 50)
+    }
+  }
+
   @Test("what guests get is what their taps showed", arguments: ["clean-vxlan", "clean-two-tenants", "clean-gre"])
   func sameAtTaps(_ bundle: String) throws {
     try Self.simulated(bundle) { output, report in

@@ -108,9 +108,19 @@ enum Bundles {
       })
     let frame = report.frames[0]
     #expect(Set(Self.delivered(frame)) == Set(expected.reaches), "\(renderText(report, color: false))")
+    let isReached = expected.reaches.contains("host2/\(Self.test2)")
+    #expect(frame.missed == (isReached ? nil : "host2/\(Self.test2)"))
     if let drop = expected.drop {
       #expect(frame.ends.contains { $0.kind == .dropped && $0.flow?.text.contains(drop) == true })
     }
+  }
+
+  @Test func saysWhereNoOverlayJoinsTheTwo() throws {
+    let report = try trace(Self.options("clean-two-tenants") { $0.to = "qvoa0ec1370-dd" })
+    #expect(report.notes.contains { $0.contains("net-fd290d1d") && $0.contains("net-0b5e1750") })
+    #expect(report.frames[0].missed == "host2/qvoa0ec1370-dd")
+    #expect(renderText(report, color: false).contains("host2/qvoa0ec1370-dd does not get it"))
+    #expect(renderJSON(report).contains("\"missed\": \"host2/qvoa0ec1370-dd\""))
   }
 
   @Test func aSpoofedSourceIsDroppedWhereNoFlowAdmitsIt() throws {

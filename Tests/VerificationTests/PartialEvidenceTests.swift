@@ -28,9 +28,16 @@ import Verification
 
   @Test(arguments: Part.allCases)
   func healthyOnesStayHealthy(part: Part) throws {
-    for bundle in ["clean/trunk", "clean/router", "learning/migration-before-only"] {
+    for bundle in ["clean/trunk", "clean/router", "clean/mixed-tunnels", "learning/migration"] {
       #expect(try causes(bundle, without: part).map(\.message) == [], "\(bundle)")
     }
+  }
+
+  /// A guest that moved is on its old host still, for all that the state tells.
+  @Test func aGuestMovesAfterTheStateWasRead() throws {
+    let report = try Bundles.verify("learning/migration", keeping: { !$0.contains("/after/") })
+    #expect(faults(report).map(\.message) == [])
+    #expect(report.verdict == .pass)
   }
 
   @Test func anUntaggedPortIsTheOneCauseWithoutTheTunnels() throws {
