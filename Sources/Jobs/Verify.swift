@@ -16,6 +16,8 @@ public struct VerifyOptions: Sendable {
   public var require: [String] = []
   /// A tcpdump expression: only inner frames that match it are judged.
   public var filter: String?
+  /// Clocks are followed in so many bytes of each capture.
+  var clockReach = ClockAlignment.reach
 
   public init(paths: [String]) { self.paths = paths }
 }
@@ -72,7 +74,7 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, ClockA
   guard result.plan.points.count < 65_000 else {
     throw JobError("\(result.plan.points.count) captured interfaces are more than one run can take (65,000)")
   }
-  let alignment = ClockAlignment.align(result)
+  let alignment = ClockAlignment.align(result, reach: options.clockReach)
   result.plan.clocks = alignment.clocks.map(\.correction)
   result.plan.captureClocks = alignment.captures
   return (result, alignment)

@@ -1,8 +1,8 @@
 import Correlation
 import Observations
 
-/// Frames that left one host and reached another further apart than clocks that are known would show them: then it
-/// is the clocks that are not known, and nothing was forged or lost.
+/// Frames that left one host and reached another further apart than clocks that are known would show them, or the
+/// wrong way round: then it is the clocks that are not known, and nothing was forged or lost.
 struct ClockDoubts: Sendable {
   struct Pair: Hashable, Sendable {
     var sender: Int32
@@ -48,6 +48,13 @@ struct ClockDoubts: Sendable {
   /// Hosts that got frames from an address that is no VTEP.
   var heardStrangers: Set<Int32> = []
 
+  /// Frames of a pair that show at the receiver before the sender, by more than what is known of their clocks allows.
+  private(set) var early: [Pair: UInt64] = [:]
+  /// By so much at least, in nanoseconds.
+  static var leastLead: Int64 { 1_000_000 }
+
+  mutating func noteEarly(_ pair: Pair) { early[pair, default: 0] += 1 }
+
   /// A tunnel frame that its receiver was not seen to get.
   mutating func noteSent(_ digest: UInt64, _ pair: Pair) {
     let key = ClockDoubts.key(digest, pair)
@@ -73,6 +80,7 @@ extension Judge {
     for at in resolver.tunnels.indices {
       let tunnel = resolver.tunnels[at]
       if tunnel.direction == .in, tunnel.peer < 0 { doubts.heardStrangers.insert(tunnel.host) }
+      if tunnel.direction == .in, tunnel.sent >= 0 { noteOrder(tunnel, resolver.tunnels[Int(tunnel.sent)]) }
       guard tunnel.peer >= 0, tunnel.peer != tunnel.host, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { continue }
       if tunnel.direction == .in, tunnel.sent < 0 {
         doubts.noteReceived(group[0].digest, .init(sender: tunnel.peer, receiver: tunnel.host))
@@ -80,6 +88,15 @@ extension Judge {
         doubts.noteSent(group[0].digest, .init(sender: tunnel.host, receiver: tunnel.peer))
       }
     }
+  }
+
+  private mutating func noteOrder(_ arrival: TunnelSighting, _ departure: TunnelSighting) {
+    let lead = clamped(departure.time, minus: arrival.time)
+    guard lead > ClockDoubts.leastLead, departure.host != arrival.host,
+      let slack = trust.slack(departure.host, arrival.host, at: departure.time),
+      lead > clamped(slack, plus: ClockDoubts.leastLead)
+    else { return }
+    doubts.noteEarly(.init(sender: departure.host, receiver: arrival.host))
   }
 
   /// Whether frames that a host sent to another may be missed there though nothing relates their clocks: none of

@@ -51,8 +51,12 @@ extension ReportBuilder {
         ? "the frames seen on it and on others contradict each other" : "no frame was seen on both, or too few agree"
     } else if clock.uncertainty > ClockTrust.widest {
       reason = "the frames seen on both leave more room than sightings of one frame may lie apart"
-    } else if let doubted = doubtedFrames(host) {
+    } else if let doubted = most(judge.doubts.counts, host) {
       reason = "\(doubted) tunnel frames were seen on it and on another host too far apart in time"
+    } else if let early = most(judge.doubts.early, host) {
+      reason =
+        "\(early) tunnel frames show on the host that received them before the one that sent them, as if a clock had "
+        + "been set where it was not followed"
     } else {
       return nil
     }
@@ -72,9 +76,9 @@ extension ReportBuilder {
     return finding
   }
 
-  /// Frames between a host and others that were seen on both, too far apart; nil where they are but strays.
-  private func doubtedFrames(_ host: Int) -> UInt64? {
-    let all = judge.doubts.counts.filter { Int($0.key.sender) == host || Int($0.key.receiver) == host }
+  /// Frames between a host and one other, of the pair that has most; nil where they are but strays.
+  private func most(_ counts: [ClockDoubts.Pair: UInt64], _ host: Int) -> UInt64? {
+    let all = counts.filter { Int($0.key.sender) == host || Int($0.key.receiver) == host }
     let most = all.values.max() ?? 0
     return most >= 8 ? most : nil
   }

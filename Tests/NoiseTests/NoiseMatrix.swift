@@ -87,6 +87,27 @@ struct NoiseMatrix: Sendable {
     }
   }
 
+  /// How many cells of each kind of noise came out how.
+  static func table(_ results: [Result]) -> String {
+    func row(_ cells: [String]) -> String {
+      cells.enumerated().map { $1.padding(toLength: $0 == 0 ? 12 : 14, withPad: " ", startingAt: 0) }.joined()
+    }
+    var lines = results.filter { $0.outcome != .kept || !$0.wrongClocks.isEmpty }.map(\.description).sorted()
+    for isFaulty in [false, true] {
+      lines.append(isFaulty ? "faulty:" : "clean:")
+      lines.append(row(["noise", "cells", "kept", "inconclusive", "false alarm", "false calm", "misled", "unexplained", "clocks wrong"]))
+      let own = results.filter { $0.isFaulty == isFaulty }
+      for kind in Set(own.map(\.noise.kind)).sorted() + ["all"] {
+        let cells = own.filter { kind == "all" || $0.noise.kind == kind }
+        let outcomes: [Expectation.Outcome] = [.kept, .inconclusive, .falseAlarm, .falseCalm, .misled, .unexplained]
+        let counts = outcomes.map { outcome in cells.count { $0.outcome == outcome } }
+        let clocks = cells.count { !$0.wrongClocks.isEmpty }
+        lines.append(row([kind, "\(cells.count)"] + counts.map(String.init) + ["\(clocks)"]))
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
   static func verify(_ bundle: RecordedBundle) throws -> Report {
     try bundle.written { try Jobs.verify(VerifyOptions(paths: [$0])) }
   }
