@@ -60,7 +60,8 @@ struct RecordedBundle: Sendable {
         file: source.name, capture: index, host: deployment.hosts[source.host].name, interfaces: [],
         isPcapng: reader.kind == .pcapng, frames: [])
       var batch = FrameBatch()
-      while try reader.next(into: &batch) {
+      // Of a file that is cut, what can be read.
+      while (try? reader.next(into: &batch)) ?? false {
         for record in batch.frames {
           recording.frames.append(
             Recording.Frame(
