@@ -25,6 +25,9 @@ public struct ClockPiece: Sendable, Hashable, BitwiseCopyable {
     return clamped(offset, plus: clamped(rate * Double(clamped(time, minus: origin))))
   }
 
+  /// From what there is evidence for to an own time; 0 within, held within 64 bits.
+  func distance(to time: Int64) -> Int64 { max(0, clamped(first, minus: time), clamped(time, minus: last)) }
+
   /// An own time in the reference clock; held within 64 bits.
   @inlinable
   public func toReference(_ time: Int64) -> Int64 { clamped(time, minus: offset(at: time)) }
@@ -63,12 +66,18 @@ public struct ClockCorrection: Sendable, Hashable {
     self.ends = ends
   }
 
-  /// An own time in the reference clock. Of a time that the clock showed twice, the later.
+  /// An own time in the reference clock. Of a time that the clock showed twice, the later; of one that nothing tells
+  /// of, as the nearest evidence has it.
   public func toReference(_ time: Int64) -> Int64 {
     guard !pieces.isEmpty else { return time }
     var index = 0
-    while index < jumps.count, time >= cut(after: index) { index += 1 }
+    while index < jumps.count, time >= cut(after: index), !isNearer(index, than: index + 1, to: time) { index += 1 }
     return pieces[index].toReference(time)
+  }
+
+  /// Whether a piece before the clock was set back is nearer to a time than the piece after.
+  private func isNearer(_ index: Int, than next: Int, to time: Int64) -> Bool {
+    isSetBack(after: index) && pieces[index].distance(to: time) < pieces[next].distance(to: time)
   }
 
   /// The own time at which a piece ends, as well as evidence tells: the middle of what lies between it and the

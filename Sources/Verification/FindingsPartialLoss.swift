@@ -6,6 +6,8 @@ import Wire
 /// Findings about frames of which some pass a stretch and others are lost on it.
 extension FindingBuilder {
   mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
+    // What the receiver shows at another time is not lost.
+    if key.stretch == .underlay, judge.doubted(key.host, key.peer) * 2 > record.visible.count { return }
     guard record.visible.count >= 3, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
       !isAdmitted(record.visible.count, at: witnesses(key))
     else { return }

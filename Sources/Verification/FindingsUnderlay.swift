@@ -146,7 +146,9 @@ extension FindingBuilder {
     var largest: [UInt64: UInt32] = [:]
     for key in keys { largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0) }
     for key in keys {
-      guard let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit, let least = sizes.missed.map(\.length).min(),
+      // What the receiver shows at another time did not vanish.
+      guard judge.doubted(key.host, key.peer) < 3,
+        let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit, let least = sizes.missed.map(\.length).min(),
         least > largest[pairOf(key)] ?? 0
       else { continue }
       let pair = pairOf(key)

@@ -51,6 +51,8 @@ struct Judge: Sendable {
   /// Frames sent to a host whose clock does not relate to the sender's, though both were captured: by sender and
   /// receiver.
   var unrelated: [ClockDoubts.Pair: UInt64] = [:]
+  /// Frames of a pair that only one of both showed while it was not known how their clocks relate.
+  var unsettled: [ClockDoubts.Pair: UInt64] = [:]
   /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
   var shownKinds: [UInt16]
   /// Between which stations each point has shown frames, and of which kind.

@@ -52,6 +52,11 @@ extension Judge {
         }
       }
     }
+    if tunnel.peer >= 0, tunnel.sent < 0, topology.hostHasTunnelPoint[Int(tunnel.peer)],
+      trust.relates(tunnel.host, tunnel.peer)
+    {
+      noteUnsettled(tunnel.peer, tunnel.host, seen)
+    }
     if isUnmapped(tunnel, at: seen.time), tunnel.deliveries == 0,
       hasActivePort(tunnel.host, tunnel.network)
     {

@@ -11,6 +11,16 @@ extension Judge {
     return isRecording(tunnelOf: host, time, within: slack)
   }
 
+  /// A frame that only one of two hosts showed though the other was recording, at a time when their clocks are not
+  /// known well enough against each other.
+  mutating func noteUnsettled(_ sender: Int32, _ receiver: Int32, _ seen: Observation) {
+    guard let recording = [sender, receiver].first(where: { $0 != topology.points[Int(seen.point)].host }),
+      trust.slack(sender, receiver, at: seen.time) == nil,
+      isRecording(tunnelOf: recording, seen.time, within: 0)
+    else { return }
+    unsettled[.init(sender: sender, receiver: receiver), default: 0] += 1
+  }
+
   private func isRecording(tunnelOf host: Int32, _ time: Int64, within slack: Int64) -> Bool {
     for view in topology.tunnelProofs[Int(host)] where areLive(view, time, within: slack) { return true }
     return false
@@ -111,18 +121,21 @@ extension Judge {
     let index = Int(tunnel.observation)
     let seen = group[index]
     guard tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { return }
+    var arrived = false
+    for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
+    // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
+    if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
     let areRelated = trust.relates(tunnel.host, tunnel.peer)
     if areRelated {
-      guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else { return }
+      guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else {
+        if !arrived { noteUnsettled(tunnel.host, tunnel.peer, seen) }
+        return
+      }
     } else {
       // Where nothing ever passes, nothing can relate the clocks: whether that is so is seen at the end.
       unrelated[.init(sender: tunnel.host, receiver: tunnel.peer), default: 0] += 1
       guard isRecording(tunnelOf: tunnel.peer, seen.time, within: ClockTrust.nominalSlack) else { return }
     }
-    var arrived = false
-    for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
-    // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
-    if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
     if areRelated { noteSize(seen, from: tunnel.host, to: tunnel.peer, arrived: arrived) }
     let key = StretchKey(stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
     var points = 0

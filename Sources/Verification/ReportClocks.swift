@@ -76,17 +76,34 @@ extension ReportBuilder {
     return finding
   }
 
+  /// Fewer are strays.
+  private static var fewestDoubted: UInt64 { 8 }
+
   /// Frames between a host and one other, of the pair that has most; nil where they are but strays.
   private func most(_ counts: [ClockDoubts.Pair: UInt64], _ host: Int) -> UInt64? {
     let all = counts.filter { Int($0.key.sender) == host || Int($0.key.receiver) == host }
     let most = all.values.max() ?? 0
-    return most >= 8 ? most : nil
+    return most >= ReportBuilder.fewestDoubted ? most : nil
   }
 
   /// Why frames that a host sent to another say nothing: none was seen there, and the clocks do not relate.
   func unrelatedClocks() -> [String] {
     let names = run.survey.deployment.hosts.map(\.name)
-    return judge.unrelated.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
+    /// Pairs of which there are so many, in a fixed order.
+    func pairs(_ counts: [ClockDoubts.Pair: UInt64], _ least: UInt64) -> [(UInt64, String, String)] {
+      counts.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
+        guard $0.value >= least, Int(max($0.key.sender, $0.key.receiver)) < names.count else { return nil }
+        return ($0.value, names[Int($0.key.sender)], names[Int($0.key.receiver)])
+      }
+    }
+    let unsettled = pairs(judge.unsettled, 3).map { count, sender, receiver in
+      "\(count) tunnel frames from \(sender) to \(receiver) were seen on one of them only, while a clock was being "
+        + "set or was not known well enough to miss them on the other"
+    }
+    let doubted = pairs(judge.doubts.counts, ReportBuilder.fewestDoubted).map { count, sender, receiver in
+      "\(count) tunnel frames from \(sender) to \(receiver) were seen on both too far apart in time to be judged"
+    }
+    return unsettled + doubted + judge.unrelated.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
       guard $0.value >= 3, Int($0.key.receiver) < names.count else { return nil }
       let (sender, receiver) = (names[Int($0.key.sender)], names[Int($0.key.receiver)])
       return "\($0.value) tunnel frames that \(sender) sent to \(receiver) could not be looked for there: their clocks "
