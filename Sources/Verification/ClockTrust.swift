@@ -10,9 +10,6 @@ struct ClockTrust: Sendable {
   /// Bounds wider than this could part the sightings of a frame, in nanoseconds.
   static var widest: Int64 { Correlator.sightingGap * 4 / 5 }
 
-  /// Around the time when a clock was set, where that is known, in nanoseconds.
-  private static var turn: Int64 { 100_000_000 }
-
   /// How far clocks may be apart that nothing relates and that are taken as they are, in nanoseconds; and how long
   /// frames must be missed then.
   static var nominalSlack: Int64 { 250_000_000 }
@@ -50,15 +47,8 @@ struct ClockTrust: Sendable {
           first: pieces[index].toReference(pieces[index].first), last: pieces[index].toReference(pieces[index].last),
           bound: clock.bounds[index], rateBound: clock.rateBounds[index])
       }
-      let (first, last) = (stretches.map(\.first).min() ?? 0, stretches.map(\.last).max() ?? 0)
       let settings = clock.correction.jumps.indices.map { index in
         let jump = Int64(clamping: clock.correction.jumps[index].magnitude)
-        // By a jump of more than all that was seen, every frame tells on which side of it it lies.
-        if let end = clock.correction.ends[index], jump > clamped(last, minus: first) {
-          let piece = pieces[clock.correction.isSetBack(after: index) ? index : index + 1]
-          let at = piece.toReference(end)
-          return clamped(at, minus: ClockTrust.turn)...clamped(at, plus: ClockTrust.turn)
-        }
         let (from, to) = (stretches[index].last, stretches[index + 1].first)
         // What the jump moves may come to lie on either side.
         let margin = min(jump, 2 * Correlator.sightingGap)

@@ -147,8 +147,8 @@ extension FindingBuilder {
     for key in keys { largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0) }
     for key in keys {
       // What the receiver shows at another time did not vanish.
-      guard judge.doubted(key.host, key.peer) < 3, let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit,
-        let least = sizes.missed.map(\.length).min(),
+      guard judge.doubted(key.host, key.peer) < 3,
+        let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit, let least = sizes.missed.map(\.length).min(),
         least > largest[pairOf(key)] ?? 0
       else { continue }
       let pair = pairOf(key)

@@ -247,6 +247,11 @@ struct ReportBuilder {
         "\(deployment.captures[index].name): of most frames too few bytes were captured to know them again (capture "
           + "at least 128 bytes of each)")
     }
+    for (index, outcome) in captures.enumerated() where outcome.facts.late * 4 > outcome.counts.frames {
+      report.reasons.append(
+        "\(deployment.captures[index].name): \(outcome.facts.late) of \(outcome.counts.frames) frames are too far out "
+          + "of order to be judged")
+    }
     if judged > 0, report.coverage.allSatisfy({ $0.out + $0.in + $0.outWrong + $0.inWrong == 0 }) {
       report.reasons.append("no translation between local VLAN and VNI was exercised")
     }
