@@ -102,14 +102,14 @@ def modified(lab, bundle):
     bundle.expected.finds("frame-modified").allows("frame-lost", "bad-checksum-on-wire", "forged-tunnel-frame")
 
 
-@scenario("reordered", "near", "every fourth tunnel packet overtakes those before it: a remark", rule="frame-reordered")
+@scenario("reordered", "near", "every fourth tunnel packet is overtaken by those behind it: a remark", rule="frame-reordered")
 def reordered(lab, bundle):
     (one, two, three), net, (a, b, c) = three_hosts(lab)
     changes.underlay_relay(lab, one, wires.every(4, lambda frame: [(0.04, frame)],
                                                  lambda frame, out: out and wires.tunnel_to(frame, two.vtep)))
     with bundle.recording() as traffic:
         traffic.ping(a, b, 3)
-        traffic.udp(a, b, 40, answer=False, gap=0.01)
+        traffic.stream(a, b, 40, size=100, gap=0.01)
         traffic.announce_all([a, b, c])
     bundle.expected.finds("frame-reordered", verdict="pass")
 

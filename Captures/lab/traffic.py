@@ -72,6 +72,32 @@ class Traffic:
                 time.sleep(gap)
         return self._told(a, f"udp to {b.ip}:{port} count {count} size {size}", began, f"{got} arrived")
 
+    def stream(self, a, b, count=40, size=200, gap=0.01, port=None):
+        """Datagrams from a to b, one after the other, whether they have arrived or not."""
+        began, port = time.time(), port or self.next_port()
+        with inside(b.namespace):
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            server.bind((b.ip, port))
+        with inside(a.namespace):
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            client.connect((b.ip, port))
+        got = 0
+        with server, client:
+            for number in range(count):
+                try:
+                    client.send(struct.pack("!I", number) + bytes([number % 251]) * (size - 4))
+                except OSError:
+                    continue
+                time.sleep(gap)
+            server.settimeout(0.3)
+            try:
+                while got < count:
+                    server.recv(65536)
+                    got += 1
+            except OSError:
+                pass
+        return self._told(a, f"udp to {b.ip}:{port} count {count} size {size} without a pause", began, f"{got} arrived")
+
     def tcp(self, a, b, size=12000, timeout=3, port=None):
         """One connection: `size` octets from a to b, a short answer back."""
         began, port = time.time(), port or self.next_port()

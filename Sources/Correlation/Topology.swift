@@ -86,6 +86,10 @@ public struct Topology: Sendable {
   public let longestFrame: UInt32
   /// Networks of a trunk port's subports, by the VLAN on the guest's side; empty for other ports.
   private let subportNetworks: [[UInt16: Int32]]
+  /// Networks that an intent which says it is complete does not know; empty where there is none.
+  public let undeclared: Set<Int32>
+  /// Hosts whose captures may lack what was forwarded: a NIC does it by itself.
+  public let hidesFrames: [Bool]
   private let portsOnCell: [[Int]]
   private let networkCount: Int
 
@@ -180,6 +184,8 @@ public struct Topology: Sendable {
       let ports = deployment.hosts[port.host].state?.bridges.flatMap(\.ports) ?? []
       return ports.contains { $0.name == port.bridgePort && !$0.trunks.isEmpty }
     }
+    undeclared = Set(deployment.undeclaredNetworks.map { Int32($0) })
+    hidesFrames = deployment.hosts.map(\.hidesFrames)
     let guests = Set(byMAC.keys)
     deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)
   }

@@ -21,6 +21,7 @@ enum IPDevices {
     device.master = value["master"]?.string
     device.link = value["link"]?.string
     device.kind = value["linkinfo"]?["info_kind"]?.string
+    device.switchID = value["phys_switch_id"]?.string.flatMap { $0.isEmpty ? nil : $0 }
     for address in value["addr_info"]?.array ?? [] {
       if let parsed = address["local"]?.string.flatMap({ ipAddress($0) }) { device.addresses.append(parsed) }
     }
@@ -43,6 +44,7 @@ enum IPDevices {
       known.master = known.master ?? device.master
       known.link = known.link ?? device.link
       known.kind = known.kind ?? device.kind
+      known.switchID = known.switchID ?? device.switchID
       for address in device.addresses where !known.addresses.contains(address) { known.addresses.append(address) }
       devices[position] = known
     }

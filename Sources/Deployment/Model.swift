@@ -131,6 +131,8 @@ public struct HostInterface: Sendable {
   public var link: String?
   /// `info_kind` of `ip -d link`: veth, tun, bridge, bond, vlan, openvswitch, …
   public var kind: String?
+  /// Identity of the switch in the NIC that it is a port of (`phys_switch_id` of `ip -d link`).
+  public var switchID: String?
   public var addresses: [IPAddress] = []
 
   public init(name: String) { self.name = name }
@@ -142,6 +144,8 @@ public struct HostState: Sendable {
   public var ovsVersion: String?
   /// How many VLAN tags the switch reads (`other_config:vlan-limit`); nil where unset.
   public var vlanLimit: Int?
+  /// `other_config:hw-offload`: Open vSwitch hands flows to NICs that can take them.
+  public var hardwareOffload = false
   /// File name → epoch seconds, from `collected.json`.
   public var taken: [String: Double] = [:]
 

@@ -33,7 +33,9 @@ struct OVSStateBuilder {
     var state = HostState()
     state.ovsVersion = files.ovsVersion
     state.taken = files.taken
-    state.vlanLimit = files.tables[.openVSwitch]?.rows.first?.map("other_config")["vlan-limit"].flatMap { Int($0) }
+    let settings = files.tables[.openVSwitch]?.rows.first?.map("other_config") ?? [:]
+    state.vlanLimit = settings["vlan-limit"].flatMap { Int($0) }
+    state.hardwareOffload = settings["hw-offload"] == "true"
     var bridges = files.tables[.bridge].map { bridgesFromOVSDB($0.rows) } ?? []
     bridges += bridgesFromShow(except: Set(bridges.map(\.name)))
     for name in files.bridgeNames where !bridges.contains(where: { $0.name == name }) {

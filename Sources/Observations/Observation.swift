@@ -49,7 +49,17 @@ public struct Observation: Sendable, BitwiseCopyable {
   /// `zero` where the capture has none (cooked captures).
   public var destination: MACAddress
   /// Outer source MAC, at tunnel points.
-  public var outerSource: MACAddress
+  public var outerSource: MACAddress {
+    get { MACAddress(rawValue: outer & 0xffff_ffff_ffff) }
+    set { outer = outer & ~0xffff_ffff_ffff | newValue.rawValue }
+  }
+
+  /// Hash of addresses, protocol and ports of the inner packet, at tunnel points: frames of one flow have the same. 0
+  /// elsewhere, and for what has no flow.
+  public var flow: UInt16 { UInt16(truncatingIfNeeded: outer >> 48) }
+
+  /// In the lower 48 bits the outer source MAC, above them the flow.
+  private(set) var outer: UInt64
   /// Frame number in its file, from 1.
   public var frame: UInt32
   public var capture: UInt16

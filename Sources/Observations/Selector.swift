@@ -21,6 +21,17 @@ func selector(_ headers: FrameHeaders) -> UInt32 {
   }
 }
 
+/// A hash of what switches and NICs tell flows by: addresses, protocol, ports. 0 for fragments and what is no IP.
+func innerFlow(_ headers: FrameHeaders) -> UInt16 {
+  guard headers.network == .ipv4 || headers.network == .ipv6, !headers.isFragment else { return 0 }
+  let hasPorts = headers.transport == .tcp || headers.transport == .udp
+  let ports = hasPorts ? UInt64(headers.sourcePort) << 16 | UInt64(headers.destinationPort) : 0
+  return UInt16(
+    truncatingIfNeeded: fold(
+      headers.sourceAddress.low ^ headers.sourceAddress.high, headers.destinationAddress.low ^ headers.destinationAddress.high,
+      ports << 8 | UInt64(headers.ipProtocol)) >> 8) | 1
+}
+
 @inline(__always)
 private func fold(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> UInt32 {
   let first = (a ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: b ^ 0xa076_1d64_78bd_642f)

@@ -171,9 +171,15 @@ extension ReportText {
         "\(name) \(number) (0x\(String(number, radix: 16)))"
       case .number(let number): "\(name) \(number)"
       case .text(let text): "\(name) \(style.plain(text))"
-      case .list(let list): "\(name) \(list.isEmpty ? "none" : style.plain(list.joined(separator: ", ")))"
+      case .list(let list): "\(name) \(list.isEmpty ? "none" : style.plain(some(list)))"
       }
     }.joined(separator: ", ")
+  }
+
+  /// The JSON report has them all.
+  private func some(_ list: [String]) -> String {
+    guard list.count > 12 else { return list.joined(separator: ", ") }
+    return list.prefix(8).joined(separator: ", ") + " and \(list.count - 8) more"
   }
 
   /// A key of the JSON report, in the words that people use: `localVLAN` is a local VLAN.

@@ -14,7 +14,14 @@ struct PassingCounts: Sendable {
   var received: [UInt64]
   var receivedMissed: [UInt64]
 
-  init(points: Int, hosts: Int) {
+  /// By port with captures on the guest's side of its Linux bridge only: frames for it that reached the host and showed
+  /// there, and those that did not, for whatever reason.
+  var reached: [UInt64]
+  var unreached: [UInt64]
+
+  init(points: Int, hosts: Int, ports: Int) {
+    reached = Array(repeating: 0, count: ports)
+    unreached = reached
     shown = Array(repeating: 0, count: points)
     missed = shown
     sent = Array(repeating: 0, count: hosts)
@@ -28,6 +35,10 @@ struct PassingCounts: Sendable {
     (Double(missed) + 1) / (Double(missed + shown) + 2)
   }
 
+  func unreachedRate(ofPort port: Int) -> Double {
+    let all = unreached[port] + reached[port]
+    return all == 0 ? 0 : PassingCounts.share(unreached[port], reached[port])
+  }
   func rate(ofPoint point: Int) -> Double { PassingCounts.share(missed[point], shown[point]) }
   func sendingRate(_ host: Int) -> Double { PassingCounts.share(sentMissed[host], sent[host]) }
   func receivingRate(_ host: Int) -> Double { PassingCounts.share(receivedMissed[host], received[host]) }

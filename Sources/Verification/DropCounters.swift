@@ -9,6 +9,8 @@ struct DropCounters: Sendable {
     var what: String
     var frames: UInt64
     var isFlow: Bool
+    /// The flow, where it is one.
+    var cause: Cause?
   }
   private(set) var grown: [Growth] = []
 
@@ -38,8 +40,11 @@ struct DropCounters: Sendable {
     for flow in first.flows where flow.actions.isEmpty { counts["\(flow.table) \(flow.text)"] = flow.packets ?? 0 }
     for flow in second.flows where flow.actions.isEmpty {
       guard let packets = flow.packets, let old = counts["\(flow.table) \(flow.text)"], packets > old else { continue }
+      let cause = Cause(kind: .flow, bridge: after.name, table: Int(flow.table), text: flow.text)
       grown.append(
-        Growth(what: "\(after.name) table \(flow.table): \(flow.text)", frames: packets - old, isFlow: true))
+        Growth(
+          what: "\(after.name) table \(flow.table): \(flow.text)", frames: packets - old, isFlow: true,
+          cause: flow.priority > 0 ? cause : nil))
     }
   }
 }
@@ -60,7 +65,13 @@ extension FindingBuilder {
       // On the underlay no flow has a part; inside a host the interfaces of the underlay have little.
       for growth in counters(Int(host)) where growth.isFlow == (loss.stretch != .underlay) || !growth.isFlow {
         lines.append("\(hostName(host)) \(growth.what): +\(growth.frames)")
-        if growth.frames >= draft.finding.count { isAccounted = true }
+        if growth.frames >= draft.finding.count {
+          isAccounted = true
+          if loss.stretch == .toPort, draft.finding.cause == nil, var cause = growth.cause {
+            cause.host = hostName(host)
+            draft.finding.cause = cause
+          }
+        }
       }
     }
     guard !lines.isEmpty else { return }

@@ -13,6 +13,8 @@ struct FindingBuilder {
   var drafts: [Draft] = []
   /// Stretch → its finding about changed content.
   var modifiedDrafts: [ModifiedKey: Int] = [:]
+  /// Port → frames of hosts of which it gets none.
+  var peerLosses: [Int32: UInt64] = [:]
   /// Port → its finding about a wrong tag.
   var tagDrafts: [Int32: Int] = [:]
   /// The same of trunks' subports: port → network → finding.
@@ -37,6 +39,10 @@ struct FindingBuilder {
     var frames: FrameList
     /// Outer source MACs, of faults that somebody on the underlay does.
     var stations: Set<UInt64> = []
+    /// Sender and receiver (`way`), where frames vanish between them.
+    var way: UInt64?
+    /// Host and peer, where the host sends the peer nothing, or takes nothing from it, for want of a tunnel.
+    var lacking: UInt64?
     /// Index of the draft that it follows from.
     var parent: Int?
   }
@@ -62,6 +68,7 @@ struct FindingBuilder {
     addInstalled(contradictions)
     addDuplicates()
     addPolicyDrops()
+    addReordered()
     addAnomalies()
     addUnderlay()
     attach()
@@ -224,6 +231,9 @@ struct FindingBuilder {
 
   mutating func attach() {
     for index in drafts.indices where drafts[index].parent == nil {
+      if let lacking = drafts[index].lacking, drafts[index].finding.rule == Fault.frameLost.rule {
+        drafts[index].parent = drafts.indices.first { $0 != index && drafts[$0].lacking == lacking }
+      }
       guard let key = drafts[index].key else { continue }
       drafts[index].parent = parent(of: key, index)
     }
@@ -269,7 +279,10 @@ struct FindingBuilder {
     case .unexpectedVLANTag:
       return tagDraft(key.port, key.network) ?? drafts.indices.first { drafts[$0].key?.fault == .untaggedPort && drafts[$0].key?.port == key.port }
     case .unknownVNI:
-      guard key.via != nil else { return nil }
+      // What one host sends another may send as well.
+      guard key.via != nil else {
+        return drafts.indices.first { $0 < index && drafts[$0].key?.fault == .unknownVNI && drafts[$0].key?.observed == key.observed }
+      }
       return drafts.indices.first {
         drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].key?.host == key.viaHost
       }

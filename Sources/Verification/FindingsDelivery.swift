@@ -45,11 +45,8 @@ extension FindingBuilder {
 
   mutating func addStretches() {
     var whole: [Loss] = []
-    for number in judge.stretches.sorted {
-      let key = judge.stretches.keys[number]
-      let record = judge.stretches.records[number]
-      let passed = judge.stretches.passed[number]
-      guard record.missed.count > 0 else { continue }
+    addPeerLosses()
+    for (key, record, passed) in countedStretches() {
       if key.stretch == .underlay, judge.isNominal(key.host, key.peer), !judge.isCutOff(key, record, passed: passed) {
         continue
       }
@@ -253,12 +250,13 @@ extension FindingBuilder {
   }
 
   /// A finding about frames that vanished, all of them.
-  private func lossDraft(_ loss: Loss, host: Int32, message: String) -> Draft {
+  func lossDraft(_ loss: Loss, host: Int32, message: String) -> Draft {
     var draft = draft(
       nil, loss.record.missed, rule: Fault.frameLost.rule, severity: .error, host: host,
       network: loss.networks.count == 1 ? loss.networks[0] : -1, message: message)
     draft.finding.observed = [("arrived", .number(0))]
     draft.finding.expected = [("arrived", .number(Int64(clamping: loss.record.missed.count)))]
+    if loss.stretch == .underlay, loss.peer >= 0 { draft.way = way(loss.host, loss.peer) }
     return draft
   }
 

@@ -63,6 +63,7 @@ extension FindingBuilder {
       nil, record, rule: "incomplete-flood", severity: .error, host: key.host, network: key.network, message: message)
     draft.finding.expected = [("vtep", .list(addresses.map { "\($0)" }))]
     draft.finding.observed = [("vteps", .list((flood?.remotes ?? []).map { "\($0)" }))]
+    draft.lacking = way(key.host, key.peer)
     if isExplained, let flow = flood?.flow {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))

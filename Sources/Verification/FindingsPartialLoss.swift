@@ -18,7 +18,7 @@ extension FindingBuilder {
     let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
     guard isProven || isLikely else { return }
-    if isPolicy(key) || !isProven && isBesideTwin(key) { return }
+    if isPolicy(key) || isByPeer(key, record) || !isProven && isBesideTwin(key) { return }
     let lost = isProven ? record.proven : record.visible
     let host = hostName(key.host)
     let peer = hostName(key.peer)
@@ -52,6 +52,7 @@ extension FindingBuilder {
     ]
     draft.parent = modification(on: key.stretch, key.host, key.peer)
     if draft.parent == nil, key.stretch == .toPort { draft.parent = mistranslation(at: key.host, key.network) }
+    if key.stretch == .underlay { draft.way = way(key.host, key.peer) }
     var loss = Loss(stretch: key.stretch, host: key.host, peer: key.peer)
     loss.add(key, record, passed: passed)
     addCounters(&draft, loss)
@@ -95,14 +96,17 @@ extension FindingBuilder {
   }
 
   /// How often the next point misses what passes it, and the best of those behind it.
-  private func missRates(_ key: StretchKey) -> (near: Double, far: Double, isKnown: Bool) {
+  func missRates(_ key: StretchKey) -> (near: Double, far: Double, isKnown: Bool) {
     let passing = judge.passing
     func tunnel(_ host: Int32) -> (Double, Bool) {
       let seen = passing.received[Int(host)] + passing.receivedMissed[Int(host)]
       return (judge.receivingMissRate(host), seen >= 30)
     }
     func ports(_ host: Int32) -> Double {
-      key.network >= 0 ? judge.missRate(ofPortsOn: host, key.network) : 1
+      guard key.network >= 0 else { return 1 }
+      return topology.ports(on: host, of: key.network).reduce(judge.missRate(ofPortsOn: host, key.network)) {
+        max($0, passing.unreachedRate(ofPort: $1))
+      }
     }
     switch key.stretch {
     case .underlay:

@@ -144,11 +144,16 @@ extension FindingBuilder {
     func pairOf(_ key: SizeKey) -> UInt64 { UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: key.peer)) }
     // An MTU does not tell kinds apart: what passes of any kind was no limit for the others.
     var largest: [UInt64: UInt32] = [:]
-    for key in keys { largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0) }
+    var lastPassed: [UInt64: Int64] = [:]
+    for key in keys {
+      largest[pairOf(key)] = max(largest[pairOf(key)] ?? 0, judge.sizes[key]?.largestPassed ?? 0)
+      lastPassed[pairOf(key)] = max(lastPassed[pairOf(key)] ?? .min, judge.sizes[key]?.lastPassed ?? .min)
+    }
     for key in keys {
       // What the receiver shows at another time did not vanish.
       guard judge.doubted(key.host, key.peer) < 3,
-        let sizes = judge.sizes[key].map({ unchanged($0, key) }), sizes.isLimit, let least = sizes.missed.map(\.length).min(),
+        let sizes = judge.sizes[key].map({ unchanged($0, key) }),
+        sizes.isLimit(lastPassed: lastPassed[pairOf(key)] ?? .min), let least = sizes.missed.map(\.length).min(),
         least > largest[pairOf(key)] ?? 0
       else { continue }
       let pair = pairOf(key)
@@ -177,6 +182,10 @@ extension FindingBuilder {
       draft.finding.next.append("on \(hostName(limit.key.host)): ping -M do -s 1572 PEER-VTEP")
       let name = draft.finding.host
       draft.parent = drafts.firstIndex { $0.finding.rule == "exceeds-underlay-mtu" && $0.finding.host == name }
+      // What else vanished on that way is little: the limit explains it.
+      for index in drafts.indices where drafts[index].parent == nil && drafts[index].way == pair {
+        if drafts[index].finding.count * 4 <= limit.record.count * 5 { drafts[index].parent = drafts.count }
+      }
       drafts.append(draft)
     }
   }

@@ -80,8 +80,9 @@ extension FindingBuilder {
     let vnis = unique(cases.filter { !isOthers($0.key) }.map { vniText($0.key.observed) })
     let (more, isComplete) = uncounted(cases)
     let message =
-      "tunnel frames between known VTEPs carry \(some(vnis, more: more, isComplete: isComplete)), which no known network "
-      + "has; seen at \(pointName(record.point) ?? hostName(key.host))"
+      "tunnel frames between known VTEPs carry \(some(vnis, more: more, isComplete: isComplete)), which "
+      + (cases.contains { topology.network(ofVNI: $0.key.observed) >= 0 } ? "none of the networks of the intent" : "no known network")
+      + " has; seen at \(pointName(record.point) ?? hostName(key.host))"
     var draft = draft(
       key, record, rule: key.fault.rule, severity: deployment.complete ? .error : .info, host: key.host, network: -1,
       message: message)

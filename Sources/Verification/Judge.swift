@@ -61,6 +61,7 @@ struct Judge: Sendable {
   var duplicates: [DuplicateKey: DuplicateRecord] = [:]
   var policy: PolicyCounts
   var modified = ModifiedLedger()
+  var order = OrderLedger()
   /// What the points show and miss of the frames that passed them.
   var passing: PassingCounts
   /// Outer source MACs of frames that their sender is known to have sent: `[receiver][sender]`.
@@ -76,6 +77,9 @@ struct Judge: Sendable {
   var ledger = LearningLedger()
   /// MAC and host: guests that were last heard on a host where no port of theirs is known.
   var visitors: Set<UInt64> = []
+  var movers = MoverLedger()
+  /// Guests with ports on several hosts, for they migrated.
+  let migrants: Set<MACAddress>
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
   var answers = ClaimLedger()
@@ -103,7 +107,16 @@ struct Judge: Sendable {
     shownKinds = Array(repeating: 0, count: topology.plan.points.count)
     shownPairs = Array(repeating: 0, count: topology.plan.points.count * PairMark.words)
     policy = PolicyCounts(ports: topology.deployment.ports.count)
-    passing = PassingCounts(points: topology.plan.points.count, hosts: topology.deployment.hosts.count)
+    passing = PassingCounts(
+      points: topology.plan.points.count, hosts: topology.deployment.hosts.count, ports: topology.deployment.ports.count)
+    var hosts: [MACAddress: Int] = [:]
+    var migrants: Set<MACAddress> = []
+    for port in topology.deployment.ports {
+      for mac in port.macs where hosts.updateValue(port.host, forKey: mac).map({ $0 != port.host }) ?? false {
+        if !topology.livesInSeveralPlaces(mac) { migrants.insert(mac) }
+      }
+    }
+    self.migrants = migrants
     self.tunnelPorts = tunnelPorts
     self.facts = facts
     self.reinstalls = reinstalls
@@ -166,6 +179,7 @@ struct Judge: Sendable {
       countPassing(group)
       countPolicy(group, base)
       noteLoose(group, base)
+      noteOrder(group, base)
     }
     for at in resolver.passages.indices where resolver.passages[at].direction == .toGuest {
       if judgeDelivery(at, group, base) { fault = true }
@@ -234,6 +248,9 @@ struct Judge: Sendable {
     } else if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
       let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
       record(key, trajectory, group, index, isWeak: false)
+    }
+    if isUndeclared(tunnel, seen) {
+      record(FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni), trajectory, group, index, isWeak: false)
     }
     return fault
   }
@@ -321,6 +338,11 @@ struct Judge: Sendable {
       found = owner
     }
     return found
+  }
+
+  /// Whether hosts exchange frames of a network that the intent, which says it is complete, does not know.
+  func isUndeclared(_ tunnel: TunnelSighting, _ seen: Observation) -> Bool {
+    !topology.undeclared.isEmpty && topology.undeclared.contains(tunnel.network) && isBetweenVTEPs(seen)
   }
 
   func isBetweenVTEPs(_ seen: Observation) -> Bool {

@@ -84,6 +84,9 @@ extension Judge {
         viaHost: fault ? tunnel.host : -1)
       record(key, base, group, index, isWeak: false)
     }
+    if tunnel.sent < 0, isUndeclared(tunnel, seen) {
+      record(FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni), base, group, index, isWeak: false)
+    }
     return fault
   }
 

@@ -18,7 +18,7 @@ extension Judge {
       if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
           .init(network: entry.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: entry.host)),
-          at: seen.time, window: Judge.disputeWindow)
+          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust)
       {
         let key = FaultKey(
           fault: .duplicateAddress, host: -1, network: entry.network, observed: 1, detail: seen.source.rawValue)
@@ -29,8 +29,8 @@ extension Judge {
       if seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, seen.target != 0,
         speaksForItself(seen.source, entry),
         let rival = answers.note(
-          .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue, at: seen.time,
-          window: Judge.disputeWindow)
+          .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue,
+          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust)
       {
         let key = FaultKey(fault: .duplicateAddress, host: -1, network: entry.network, detail: UInt64(seen.target))
         record(key, trajectory, group, Int(entry.first), isWeak: false)

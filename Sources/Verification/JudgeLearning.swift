@@ -30,6 +30,7 @@ extension Judge {
         fault = true
       }
     }
+    noteMovers(group, base)
     noteArrivals(group, base)
     return fault
   }
@@ -94,7 +95,7 @@ extension Judge {
     guard location.last <= first.time, !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
-      !livesBehind(receivers[0], first.destination)
+      !livesBehind(receivers[0], first.destination) || hasMoved(first.destination, network, from: receivers[0])
     else { return false }
     let key = FaultKey(
       fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
@@ -173,6 +174,89 @@ extension Judge {
     }
   }
 
+  /// Notes where guests speak that have moved: frames of guests of other hosts that left a host without having come by
+  /// a tunnel, and those of guests with ports on several.
+  private mutating func noteMovers(_ group: [Observation], _ base: UInt64) {
+    let isFollowing = !movers.isEmpty || !migrants.isEmpty
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.network >= 0 {
+      guard isFollowing || hasNoEntry(tunnel, group) else { continue }
+      let source = group[Int(tunnel.observation)].source
+      guard let owners = topology.portsOfMAC[source], !topology.livesInSeveralPlaces(source) else { continue }
+      if owners.contains(where: { topology.portHost[$0] == tunnel.host }) {
+        let isKnown = movers.isKnown(tunnel.network, source)
+        guard owners.count > 1 || isKnown else { continue }
+        movers.note(tunnel.network, source, on: tunnel.host)
+        if owners.count == 1 { noteSender(tunnel, group, base) }
+      } else if hasNoEntry(tunnel, group), !mayHaveComeIn(tunnel, group), isLive(tunnelOf: tunnel.host, tunnel.time),
+        owners.contains(where: { topology.portNetwork[$0] == tunnel.network })
+      {
+        movers.note(tunnel.network, source, on: tunnel.host)
+        if owners.count == 1 { noteSender(tunnel, group, base) }
+      }
+    }
+    guard isFollowing else { return }
+    for at in resolver.passages.indices {
+      let entry = resolver.passages[at]
+      guard entry.direction == .fromGuest, entry.network >= 0, entry.basis != .ownership || hasLeft(at) else { continue }
+      let source = group[Int(entry.first)].source
+      guard topology.isOwn(source, of: Int(entry.port)) else { continue }
+      if migrants.contains(source) || movers.isKnown(entry.network, source) {
+        movers.note(entry.network, source, on: entry.host)
+      }
+    }
+  }
+
+  /// Whether the port by which a frame entered was not captured. Another port that shows a broadcast once, at one of its
+  /// points, may have been given it.
+  private func hasNoEntry(_ tunnel: TunnelSighting, _ group: [Observation]) -> Bool {
+    guard tunnel.entry >= 0 else { return true }
+    let entry = resolver.passages[Int(tunnel.entry)]
+    let seen = group[Int(tunnel.observation)]
+    return entry.sightings == 1 && seen.destination.isGroup && !topology.isOwn(seen.source, of: Int(entry.port))
+  }
+
+  /// A MAC that speaks from two hosts in turn: one of them is not its owner's.
+  private mutating func noteSender(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) {
+    let seen = group[Int(tunnel.observation)]
+    guard
+      let rival = senders.note(
+        .init(network: tunnel.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: tunnel.host)),
+        on: tunnel.host, at: seen.time, window: Judge.disputeWindow, trust)
+    else { return }
+    let key = FaultKey(fault: .duplicateAddress, host: -1, network: tunnel.network, observed: 1, detail: seen.source.rawValue)
+    record(key, base, group, Int(tunnel.observation), isWeak: false)
+    faults[key]?.note(rival: UInt64(UInt32(bitPattern: tunnel.host)))
+    faults[key]?.note(rival: rival)
+  }
+
+  /// Whether a guest is known to have left the host behind a VTEP: it speaks from another one, and what goes there stays
+  /// without an answer.
+  private mutating func hasMoved(_ mac: MACAddress, _ network: Int32, from vtep: UInt16) -> Bool {
+    guard !movers.isEmpty, Int(vtep) < topology.vtepHost.count else { return false }
+    let host = topology.vtepHost[Int(vtep)]
+    // Where that host was not captured, it may speak from there as well.
+    guard host >= 0, topology.hostHasTunnelPoint[Int(host)] else { return false }
+    return movers.noteMiss(network, mac, to: host).map { $0 >= 3 } ?? false
+  }
+
+  /// Whether a frame that a host sent came to it by a tunnel.
+  private func cameIn(_ tunnel: TunnelSighting) -> Bool {
+    for other in resolver.tunnels where other.direction == .in && other.host == tunnel.host {
+      if other.time <= tunnel.time &+ 1_000_000 { return true }
+    }
+    return false
+  }
+
+  /// Whether a frame that a host sent may be another one's: its capture may have lost the arrival.
+  private func mayHaveComeIn(_ tunnel: TunnelSighting, _ group: [Observation]) -> Bool {
+    if cameIn(tunnel) { return true }
+    for other in resolver.tunnels where other.host != tunnel.host && other.direction == .out { return true }
+    for entry in resolver.passages where entry.direction == .fromGuest && entry.host != tunnel.host {
+      if topology.isOwn(group[Int(entry.first)].source, of: Int(entry.port)) { return true }
+    }
+    return false
+  }
+
   private func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool {
     guard Int(vtep) < topology.vtepHost.count, let owners = topology.portsOfMAC[mac] else { return false }
     return owners.contains { topology.portHost[$0] == topology.vtepHost[Int(vtep)] }
@@ -205,12 +289,8 @@ extension Judge {
   /// A frame that came out of a tunnel and goes into one again: split horizon is broken.
   private mutating func judgeReflection(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[Int(tunnel.observation)]
-    var cameIn = false
-    for other in resolver.tunnels where other.direction == .in && other.host == tunnel.host {
-      if other.time <= tunnel.time &+ 1_000_000 { cameIn = true }
-    }
     let owners = topology.portsOfMAC[seen.source] ?? []
-    guard cameIn, !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
+    guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
     record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
@@ -248,7 +328,7 @@ extension Judge {
       tunnel.sent >= 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }
     // A frame that the sender merely reflected tells nothing of where its MAC lives.
-    if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0 { return }
+    if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0, cameIn(resolver.tunnels[Int(tunnel.sent)]) { return }
     let move = FaultKey(
       fault: .macMoved, host: -1, network: tunnel.network, detail: seen.source.rawValue)
     record(move, base, group, Int(tunnel.observation), isWeak: false)

@@ -43,9 +43,10 @@ struct SizeRecord: Sendable {
     if missed.count < SizeRecord.mostMissed { missed.append(seen) }
   }
 
-  /// Whether a limit of size explains it and chance does not: several vanished, frames passed while they did, and
-  /// at the rate at which shorter ones vanish this would not happen.
-  var isLimit: Bool {
+  /// Whether a limit of size explains it and chance does not: several vanished, frames of any kind passed while they did,
+  /// and at the rate at which shorter ones vanish this would not happen.
+  /// - Parameter lastPassed: when the last frame of any kind passed the same way.
+  func isLimit(lastPassed: Int64) -> Bool {
     guard missedAbove >= 3, passed >= 3, let first = missed.map(\.time).min(), lastPassed > first,
       Set(missed.map(\.digest)).count >= 3
     else { return false }

@@ -22,6 +22,7 @@ extension Judge {
   }
 
   private func isRecording(tunnelOf host: Int32, _ time: Int64, within slack: Int64) -> Bool {
+    guard !topology.hidesFrames[Int(host)] else { return false }
     for view in topology.tunnelProofs[Int(host)] where areLive(view, time, within: slack) { return true }
     return false
   }
@@ -32,6 +33,7 @@ extension Judge {
   }
 
   func isLive(port: Int32, _ time: Int64) -> Bool {
+    guard !topology.hidesFrames[Int(topology.portHost[Int(port)])] else { return false }
     for index in topology.guestPoints[Int(port)] {
       if spans[index].contains(time) { return true }
     }
@@ -77,8 +79,9 @@ extension Judge {
   }
 
   /// Whether a single missing sighting of a frame counts. NICs cut and join segments, large frames may be fragmented.
+  /// Segments without payload, or with next to none, are neither cut nor joined.
   private func isProbative(_ seen: Observation) -> Bool {
-    seen.frameClass != .tcp && seen.frameClass != .fragment && seen.length <= 1400
+    seen.frameClass != .fragment && seen.length <= (seen.frameClass == .tcp ? 90 : 1400)
   }
 
   /// Whether a switch may hold the frame back where nobody listens (IGMP snooping).
@@ -140,7 +143,10 @@ extension Judge {
     let key = StretchKey(stretch: .underlay, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
     var points = 0
     if !arrived, tunnelWouldShow(tunnel.peer, seen.time), seen.tagCount == 0 {
-      points = 1 + (pointsOfPorts(on: tunnel.peer, tunnel.network, seen) > 0 ? 1 : 0)
+      points = 1
+      if pointsOfPorts(on: tunnel.peer, tunnel.network, seen) > 0 || tapWouldShow(on: tunnel.peer, tunnel.network, seen) {
+        points = 2
+      }
     }
     count(key, arrived, base, group, index, points: points)
   }
@@ -155,9 +161,37 @@ extension Judge {
       for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
         delivered = true
       }
-      let key = StretchKey(stretch: .toPort, host: tunnel.host, network: tunnel.network, port: Int32(port))
+      let key = StretchKey(
+        stretch: .toPort, host: tunnel.host, peer: tunnel.peer, network: tunnel.network, port: Int32(port))
       count(key, delivered, base, group, index, points: delivered ? 0 : pointsOfPort(port, seen))
     }
+    countReached(tunnel, seen)
+  }
+
+  /// Counts which frames for taps behind Linux bridges show there: that some do not may be policy, and how many do is
+  /// known by those that the host's tunnel point shows.
+  private mutating func countReached(_ tunnel: TunnelSighting, _ seen: Observation) {
+    guard !isGuarded(seen), !isPruned(seen) else { return }
+    for port in topology.ports(on: tunnel.host, of: tunnel.network) where isTapOnly(port) && isFor(port, seen) {
+      var delivered = false
+      for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+        delivered = true
+      }
+      if delivered { passing.reached[port] &+= 1 } else { passing.unreached[port] &+= 1 }
+    }
+  }
+
+  /// Whether a port's only captures are on the guest's side of a Linux bridge.
+  private func isTapOnly(_ port: Int) -> Bool { topology.portIsCaptured[port] && !topology.portIsCapturedAtBridge[port] }
+
+  /// Whether a host has a port behind a Linux bridge whose tap would show a frame that reaches the host, policy permitting.
+  private func tapWouldShow(on host: Int32, _ network: Int32, _ seen: Observation) -> Bool {
+    guard network >= 0, !isPruned(seen) else { return false }
+    for port in topology.ports(on: host, of: network) where isTapOnly(port) && isFor(port, seen) {
+      let tap = Int(topology.pointOfRank[port * 4])
+      if tap >= 0, wouldShow(tap, seen.time) { return true }
+    }
+    return false
   }
 
   private mutating func countLeaving(_ at: Int, _ group: [Observation], _ base: UInt64) {
@@ -265,12 +299,15 @@ extension Judge {
 
   /// Whether a frame that reached the host must show at this port: it is for its MAC, or for all.
   func expects(_ port: Int, _ seen: Observation) -> Bool {
-    let isForIt = seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
-    guard isForIt, topology.portIsCaptured[port], topology.portFacts[port].isActive,
-      !topology.isOwn(seen.source, of: port), seen.tagCount == 0, isLive(port: Int32(port), seen.time)
-    else { return false }
     // At a tap behind qbr, security groups drop what is not ARP.
-    return topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
+    isFor(port, seen)
+      && (topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply)
+  }
+
+  private func isFor(_ port: Int, _ seen: Observation) -> Bool {
+    let isForIt = seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
+    return isForIt && topology.portIsCaptured[port] && topology.portFacts[port].isActive
+      && !topology.isOwn(seen.source, of: port) && seen.tagCount == 0 && isLive(port: Int32(port), seen.time)
   }
 
   /// Whether a frame was seen at the guest's tap only, though a point on br-int's side of qbr was recording: what a
@@ -330,6 +367,7 @@ extension Judge {
     let record = stretches.index(of: key)
     if passed {
       stretches.passed[record] &+= 1
+      stretches.lastPassed[record] = max(stretches.lastPassed[record], group[index].time)
     } else {
       stretches.records[record].note(
         trajectory, group, index, points: isProbative(group[index]) ? points : 0, isProof: isProof)

@@ -61,6 +61,39 @@ struct LearningLedger: Sendable {
   }
 }
 
+/// Where guests speak from that have moved: on another host than state says, or on one of several that it names.
+struct MoverLedger: Sendable {
+  private struct Key: Hashable {
+    var network: Int32
+    var mac: MACAddress
+  }
+  private struct Mover: Sendable {
+    var host: Int32
+    /// Unicast for it that went to another host since it spoke from here.
+    var misses = 0
+  }
+  private var movers: [Key: Mover] = [:]
+
+  var isEmpty: Bool { movers.isEmpty }
+
+  func isKnown(_ network: Int32, _ mac: MACAddress) -> Bool { movers[Key(network: network, mac: mac)] != nil }
+
+  /// Notes that a guest sent from a host.
+  mutating func note(_ network: Int32, _ mac: MACAddress, on host: Int32) {
+    let key = Key(network: network, mac: mac)
+    if movers[key]?.host != host { movers[key] = Mover(host: host) }
+  }
+
+  /// Notes unicast for it to a host. Returns how many went there by now; nil where it is not known to live elsewhere.
+  mutating func noteMiss(_ network: Int32, _ mac: MACAddress, to host: Int32) -> Int? {
+    let key = Key(network: network, mac: mac)
+    guard var mover = movers[key], mover.host != host else { return nil }
+    mover.misses += 1
+    movers[key] = mover
+    return mover.misses
+  }
+}
+
 /// Which of two claimants answers for something, to tell a change from a dispute.
 struct ClaimLedger: Sendable {
   /// Claims of two hosts closer than this tell nothing of which came first, in nanoseconds.
@@ -72,34 +105,46 @@ struct ClaimLedger: Sendable {
 
     var words: (UInt64, UInt64) { (subject, UInt64(UInt32(bitPattern: network))) }
   }
+  /// One who speaks for a subject: the first and the last time, without a long pause between.
   private struct Claim: Sendable {
     var holder: UInt64
-    var time: Int64
-    var rival: UInt64
-    var rivalTime: Int64
+    /// The host in whose clock the times were read.
+    var host: Int32
+    var first: Int64
+    var last: Int64
+  }
+  /// The two who spoke last.
+  private struct Pair: Sendable {
+    var one: Claim
+    var other: Claim?
 
-    mutating func note(_ now: Claim, window: Int64) -> UInt64? {
-      guard holder != now.holder else {
-        time = max(time, now.time)
-        return nil
-      }
-      // What lies closer may be in another order: hosts' clocks are known no better.
-      let isDispute =
-        rival == now.holder && now.time &- time < window && time &- rivalTime < window
-        && now.time &- time > ClaimLedger.leastPause
-      let before = self
-      self = Claim(holder: now.holder, time: now.time, rival: before.holder, rivalTime: before.time)
-      return isDispute ? before.holder : nil
+    /// Puts the one who speaks now first.
+    mutating func note(_ now: Claim, window: Int64) {
+      if one.holder != now.holder, let known = other, known.holder == now.holder { (one, other) = (known, one) }
+      if one.holder != now.holder { (one, other) = (now, one) }
+      if now.last &- one.last > window { one.first = now.last }
+      one.first = min(one.first, now.first)
+      one.last = max(one.last, now.last)
     }
   }
   static var mostClaims: Int { 1 << 20 }
 
-  private var claims = FlatTable<Key, Claim>()
+  private var claims = FlatTable<Key, Pair>()
 
-  /// Notes that `holder` speaks for the subject. Returns the rival if they take turns within `window`.
-  mutating func note(_ key: Key, holder: UInt64, at time: Int64, window: Int64) -> UInt64? {
-    let now = Claim(holder: holder, time: time, rival: 0, rivalTime: .min)
-    guard let place = claims.place(of: key, whereNew: now, most: ClaimLedger.mostClaims) else { return nil }
-    return claims.values[place].note(now, window: window)
+  /// Notes that `holder` speaks for the subject; claims may come in any order. Returns the rival if each of them spoke
+  /// after the other had begun: a change of hands does not look so.
+  mutating func note(
+    _ key: Key, holder: UInt64, on host: Int32, at time: Int64, window: Int64, _ trust: ClockTrust
+  ) -> UInt64? {
+    let now = Claim(holder: holder, host: host, first: time, last: time)
+    guard let place = claims.place(of: key, whereNew: Pair(one: now), most: ClaimLedger.mostClaims) else { return nil }
+    claims.values[place].note(now, window: window)
+    let pair = claims.values[place]
+    guard let rival = pair.other else { return nil }
+    let slack = trust.slack(host, rival.host, at: time) ?? 0
+    let overlap = min(pair.one.last &- rival.first, rival.last &- pair.one.first)
+    // Either may have spoken for long, but not the one long after the other.
+    let isNear = abs(pair.one.last &- rival.last) < window
+    return overlap > max(ClaimLedger.leastPause, slack) && isNear ? rival.holder : nil
   }
 }

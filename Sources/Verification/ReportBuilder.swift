@@ -7,7 +7,7 @@ struct ReportBuilder {
   let run: VerificationRun
   let captures: [CaptureOutcome]
 
-  private var deployment: Deployment { run.survey.deployment }
+  var deployment: Deployment { run.survey.deployment }
   var judge: Judge { run.judge }
 
   func report() -> Report {
@@ -115,13 +115,16 @@ struct ReportBuilder {
   /// The capture family: what the captures themselves could not show.
   private func noteFindings() -> [Finding] {
     var list: [Finding] = []
-    for index in captures.indices { list += captureRemarks(index) }
+    list += captureRemarks()
+    var gaps: [Gap] = []
     for host in deployment.hosts.indices {
-      list += gaps(host)
+      gaps += self.gaps(host)
+      list += unsupportedModes(host)
       if let gap = uncovered(host) { list.append(gap) }
       if let clock = uncertainClock(host) { list.append(clock) }
       if let clock = strayPointClock(host) { list.append(clock) }
     }
+    list += gapFindings(gaps)
     let unknown = judge.counts.unjudgedReasons["direction unknown"] ?? 0
     if unknown > 0 {
       var finding = Finding(
@@ -132,33 +135,6 @@ struct ReportBuilder {
       list.append(finding)
     }
     return list
-  }
-
-  /// Frames that other points prove to have passed, and a point's captures lack.
-  private func gaps(_ host: Int) -> [Finding] {
-    let passing = judge.passing
-    var gaps: [(point: String, missed: UInt64, shown: UInt64)] = []
-    let tunnels = judge.topology.tunnelPoints[host].filter { !run.survey.plan.points[$0].captures.isEmpty }
-    gaps.append(
-      (
-        tunnels.map { judge.topology.name(ofPoint: $0) }.joined(separator: ", "),
-        passing.sentMissed[host] + passing.receivedMissed[host], passing.sent[host] + passing.received[host]
-      ))
-    for (index, point) in run.survey.plan.points.enumerated() where point.host == host && point.kind != .tunnel {
-      gaps.append((judge.topology.name(ofPoint: index), passing.missed[index], passing.shown[index]))
-    }
-    return gaps.filter { $0.missed > 0 }.map { point, missed, shown in
-      let rounded = (Double(missed) * 1000 / Double(missed + shown)).rounded() / 10
-      var finding = Finding(
-        rule: "capture-gap", severity: .info,
-        message: "the capture of \(point) lacks \(missed) of \(missed + shown) frames that other points prove to have "
-          + "passed it (\(rounded) %)")
-      finding.host = deployment.hosts[host].name
-      finding.point = point
-      finding.count = missed
-      finding.observed = [("captureLossPercent", .text("\(rounded)"))]
-      return finding
-    }
   }
 
   private func uncovered(_ host: Int) -> Finding? {

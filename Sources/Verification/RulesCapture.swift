@@ -8,7 +8,8 @@ let captureRules: [Rule] = [
       is stated, and nothing is concluded from what it lacks. With too many gaps the verdict is inconclusive.
       A capture's own counters (pcapng interface statistics, drop counts of packets) tell of losses too. Frames that lie
       more than half a second behind others of their file, and frames without a time, are not judged. Frames that two
-      captures of one point show with the same time count once.
+      captures of one point show with the same time count once. Where many points lost a little, one remark speaks of all
+      of them and names the worst; the JSON report lists each with its rate.
       """,
     origins: """
       A full capture buffer, a slow disk, or tcpdump stopped before its buffer was written; files that were appended to
@@ -97,7 +98,9 @@ let captureRules: [Rule] = [
     needs: "State: datapath type, offload settings, tunnel options.",
     meaning: """
       With hardware offload (hw-offload, SmartNICs), DPDK ports without taps, or IPsec between VTEPs, frames bypass the
-      points where captures are taken, or are encrypted there. What is absent then proves nothing.
+      points where captures are taken, or are encrypted there. What is absent then proves nothing: nothing is concluded
+      from what the captures of a host with hardware offload lack, unless ip -d link shows that none of its NICs has a
+      switch inside (phys_switch_id).
       """,
     origins: """
       other_config:hw-offload=true with switchdev NICs, datapath_type netdev with vhost-user, remote_ip with psk.

@@ -9,7 +9,8 @@ let deliveryRules: [Rule] = [
       frames is absent there while others pass, or counters account for it, or the guest retransmits without an answer.
       The finding names the segment: the underlay between two hosts, or the inside of which host. It is an error when a
       whole class is lost, a warning with its rate ("12 of 80 frames") where others pass. A host that nothing reaches,
-      or from which nothing arrives, is one finding, whoever its peers are. Counters of the dumps before and after that
+      or from which nothing arrives, is one finding, whoever its peers are; so is a host whose ports get nothing of what
+      reaches it from one peer, while they get what others send. Counters of the dumps before and after that
       grew (drops of interfaces, flows that drop) are shown beside it.
       """,
     origins: """
@@ -115,7 +116,11 @@ let deliveryRules: [Rule] = [
           ethtool -x UNDERLAY-NIC
       """,
     remedy: "Use a bond mode and ECMP hash per flow. The UDP source port of VXLAN is made for that.",
-    exceptions: "The first 10 frames or 50 ms of a flow are excused: their upcalls may be overtaken."),
+    exceptions: """
+      The first 10 frames or 50 ms of a flow are excused: their upcalls may be overtaken. Held against each other is the
+      order at the tunnel points of two hosts; fragments, and what is no IP, have no flow. Not raised for fewer than three
+      frames, nor while a clock is being set.
+      """),
   Rule(
     "bad-checksum-on-wire", .delivery, .warning,
     "A frame was received with a wrong inner checksum.",

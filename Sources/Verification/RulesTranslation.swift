@@ -148,7 +148,8 @@ let translationRules: [Rule] = [
       export if it belongs there.
       """,
     exceptions: """
-      Only an info unless the intent says that it is complete (complete: true) or Neutron's export is there. Not raised
+      Only an info unless the intent says that it is complete (complete: true) or Neutron's export is there: then networks
+      that only the hosts' flows, tags or traffic show are none. Not raised
       for floods of known networks that reach hosts without ports of them: that is how flooding works without
       l2population.
       """),

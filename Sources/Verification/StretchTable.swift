@@ -7,7 +7,7 @@ struct StretchKey: Hashable, Sendable {
     /// From a port into its host's tunnel point.
     case intoTunnel
     case underlay
-    /// From a host's tunnel point to a port.
+    /// From a host's tunnel point to a port, by the host that sent.
     case toPort
     /// To a port on a host whose tunnel point was not captured.
     case betweenPorts
@@ -17,7 +17,7 @@ struct StretchKey: Hashable, Sendable {
   }
   var stretch: Stretch
   var host: Int32
-  /// The far host of `underlay`, `betweenPorts` and `floodCopy`.
+  /// The far host of `underlay`, `betweenPorts`, `floodCopy` and `toPort`; -1 for all of them.
   var peer: Int32 = -1
   var network: Int32
   var port: Int32 = -1
@@ -60,6 +60,8 @@ struct StretchRecord: Sendable {
 struct StretchTable: Sendable {
   private(set) var keys: [StretchKey] = []
   var passed: [UInt64] = []
+  /// When the last frame passed.
+  var lastPassed: [Int64] = []
   var records: [StretchRecord] = []
   private var slots: [Int32]
   private var mask: Int
@@ -87,6 +89,7 @@ struct StretchTable: Sendable {
     slots[at] = Int32(truncatingIfNeeded: keys.count)
     keys.append(key)
     passed.append(0)
+    lastPassed.append(.min)
     records.append(StretchRecord())
     if keys.count * 2 > mask { grow() }
     return keys.count - 1

@@ -50,7 +50,7 @@ import Wire
           } ?? 0, frame: number, capture: frame.point, isDatagram: false, hasContent: frame.data != nil, sequence: sequence, length: frame.header == 0 ? length + 32 : length, header: frame.header)
       ])
       let observation = Observation(
-        digest: digest, time: frame.time, source: .zero, destination: .zero, outerSource: .zero, frame: number,
+        digest: digest, time: frame.time, source: .zero, destination: .zero, outer: 0, frame: number,
         capture: frame.point, point: frame.point, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0, target: 0,
         length: length + 66, tagCount: 0, direction: .unknown, basis: .none, frameClass: .tcp)
       let known = groups.firstIndex { group in
@@ -169,7 +169,7 @@ import Wire
         ])
         group.append(
           Observation(
-            digest: UInt64(id) << 8 | UInt64(length) << 32, time: time, source: .zero, destination: .zero, outerSource: .zero,
+            digest: UInt64(id) << 8 | UInt64(length) << 32, time: time, source: .zero, destination: .zero, outer: 0,
             frame: frame, capture: at, point: at, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0, target: 0,
             length: length + 42, tagCount: 0, direction: .unknown, basis: .none, frameClass: .udp))
       }

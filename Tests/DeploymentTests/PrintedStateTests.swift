@@ -68,7 +68,7 @@ import Wire
   private static let root = """
     _uuid               : 11111111-2222-4333-8444-555555555555
     bridges             : [9c1d0a10-7a3c-4b50-8f4e-5c3b2a190807]
-    other_config        : {vlan-limit="2"}
+    other_config        : {hw-offload="true", vlan-limit="2"}
     ovs_version         : "2.9.0"
 
     """
@@ -84,6 +84,7 @@ import Wire
     #expect(bridge.ports[1].statistics["rx_packets"] == 789)
     #expect(bridge.ports[1].ofport == 12)
     #expect(deployment.hosts[0].state?.vlanLimit == 2)
+    #expect(deployment.hosts[0].captureLimits == [.hardwareOffload(isInUse: true)])
     #expect(deployment.hosts[0].state?.ovsVersion == "2.9.0")
     let port = try #require(deployment.ports.first)
     #expect(port.uuid == "1b2c3d4e-5f60-4711-8822-33445566aabb")
