@@ -128,6 +128,12 @@ extension FindingBuilder {
     return index >= 0 && index < known.count ? "\(known[index])" : "more addresses than are kept"
   }
 
+  /// Frames that the captures of a host's tunnel points hold too late to be judged.
+  private func shownLate(_ host: Int32) -> UInt64 {
+    let files = Set(topology.tunnelPoints[Int(host)].flatMap { topology.plan.points[$0].captures })
+    return files.filter { $0 < captures.count }.reduce(0) { $0 &+ captures[$1].facts.late }
+  }
+
   private mutating func addForged(_ all: [Case]) {
     var cases: [Case] = []
     var strangers: [UInt64] = []
@@ -138,6 +144,8 @@ extension FindingBuilder {
       guard isStrange || isBeyondChance(item) else { continue }
       // Frames that the sender's capture does show, at another time, were sent.
       guard item.record.count > 4 * judge.doubted(item.key.host, item.key.port) else { continue }
+      // So may be those that it shows too late to be judged, where nothing else tells that they are another's.
+      guard isStrange || item.record.count > shownLate(item.key.port) else { continue }
       if isStrange, !isOthers(item.key), !strangers.contains(item.key.detail) { strangers.append(item.key.detail) }
       cases.append(item)
     }

@@ -19,6 +19,7 @@ struct OrderLedger: Sendable {
     var id: UInt64 = 0
     var began: Int64 = 0
     var frames: UInt32 = 0
+    var overtaken: UInt32 = 0
     /// Of the frame that arrived last so far, and whether it was counted as overtaken.
     var isCounted = false
     var sent: Int64 = 0
@@ -31,6 +32,8 @@ struct OrderLedger: Sendable {
   private(set) var records: [UInt64: FaultRecord] = [:]
   /// By sender and receiver: frames of which the order was known.
   private(set) var compared: [UInt64: UInt64] = [:]
+  /// By sender and receiver: whether it happened again and again in one flow. A clock that was set shows once in each.
+  private(set) var isRepeated: Set<UInt64> = []
 
   private static func place(_ seen: Observation) -> UInt32 { UInt32(seen.capture) << 16 | UInt32(seen.point) }
 
@@ -60,6 +63,10 @@ struct OrderLedger: Sendable {
     let overtook = changedPlaces && (arrivedAfter > 0 || !flow.isCounted)
     if flow.frames > OrderLedger.excusedFrames { compared[way, default: 0] += 1 }
     flow.frames = flow.frames &+ 1
+    if overtook {
+      flow.overtaken &+= 1
+      if flow.overtaken == 3 { isRepeated.insert(way) }
+    }
     if arrivedAfter > 0 {
       flow.sent = sent.time
       flow.arrived = arrived.time
@@ -99,8 +106,7 @@ extension Judge {
 extension FindingBuilder {
   mutating func addReordered() {
     for way in judge.order.records.keys.sorted() {
-      // A clock that was set shows as frames that overtook others, once.
-      guard let record = judge.order.records[way], record.count >= 3, record.last &- record.first > 300_000_000 else { continue }
+      guard let record = judge.order.records[way], judge.order.isRepeated.contains(way) else { continue }
       let (sender, receiver) = (Int32(truncatingIfNeeded: way >> 32), Int32(truncatingIfNeeded: way))
       let compared = judge.order.compared[way] ?? record.count
       let draft = draft(

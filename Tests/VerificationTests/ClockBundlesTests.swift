@@ -71,6 +71,16 @@ import Verification
     if skew.step < 0 { #expect(report.clocks.allSatisfy { $0.host != skew.host || $0.steps.count == 1 }) }
   }
 
+  /// Of a file whose second half lies an hour before its first nothing is concluded, also not that others forged it.
+  @Test(arguments: ["clean-gre", "clean-vxlan"], ["host1", "host2"])
+  func forgeNothingWhereAFileGoesFarBack(bundle: String, host: String) throws {
+    let skew = Skew(offset: 0, step: -3_600_000_000_000)
+    let span = try Rewriting.span(bundle)
+    let rewritten = try Rewriting.captures(bundle, of: host, clock: skew.clock(span.upperBound - span.lowerBound))
+    let report = try Bundles.verify(bundle, adding: rewritten)
+    #expect(report.findings.filter { $0.severity != .info }.map(\.message) == [])
+  }
+
   /// The underlay NIC of a host stamps frames itself, in a clock that nobody set.
   @Test(arguments: bundles, [37_000_000_000, -37_000_000_000, 800_000_000, -20_000_000] as [Int64])
   func giveTheSameReportWhereANICStampsItself(bundle: String, ahead: Int64) throws {
