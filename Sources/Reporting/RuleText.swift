@@ -28,12 +28,18 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
 }
 
 extension Rule {
+  /// The exceptions that a regression run can do without.
+  private var named: String {
+    let names = exceptions.map(\.rawValue)
+    return names.isEmpty ? "" : "\n\nTo see whether bundles notice: test --without " + names.joined(separator: ", or ") + "."
+  }
+
   /// The parts of its page, in order, with their titles.
   var sections: [(title: String, text: String)] {
     [
       ("What it means", documentation.meaning), ("How it happens", documentation.origins),
       ("How to confirm it", documentation.confirmation), ("How to mend it", documentation.remedy),
-      ("When it is not raised", documentation.exceptions), ("What it needs", needs),
+      ("When it is not raised", documentation.exceptions + named), ("What it needs", needs),
     ]
   }
 }

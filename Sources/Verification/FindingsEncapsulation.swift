@@ -107,7 +107,7 @@ extension FindingBuilder {
       }
     let host = main.host == sender || viewers.count == 1 ? main.host : sender
     var draft = draft(
-      nil, main.record, rule: Fault.malformedEncapsulation.rule, severity: main.kind == .reservedBits ? .info : .error,
+      nil, main.record, rule: Fault.malformedEncapsulation.rule, severity: main.kind == .reservedBits && judge.makes(.reservedBits) ? .info : .error,
       host: host, network: -1, message: message)
     // A sender that does it in several ways has one fault.
     if main.from != VTEPTable.none, main.kind != .reservedBits {

@@ -135,7 +135,7 @@ struct Judge: Sendable {
       counts.otherFrames += UInt64(group.count)
       return
     }
-    guard !isOtherOverlay(group) else {
+    guard !isOtherOverlay(group) || !makes(.otherOverlays) else {
       counts.otherFrames += UInt64(group.count)
       counts.otherOverlayFrames += UInt64(group.count)
       return
@@ -313,7 +313,7 @@ struct Judge: Sendable {
     }
     guard seen.tagCount > 0 else { return wrong }
     let entry = tunnel.entry >= 0 ? resolver.passages[Int(tunnel.entry)] : nil
-    guard entry?.tagsKnown ?? true, Int(seen.tagCount) == Int(entry?.tagCount ?? 0) + 1 else { return wrong }
+    guard entry?.tagsKnown ?? true, Int(seen.tagCount) == Int(entry?.tagCount ?? 0) + 1 || !makes(.guestsOwnTag) else { return wrong }
     // Where no source names the local VLAN, one tag more than at the entry is a suspicion.
     let local = localVLAN(sender, network, port)
     guard local == nil ? entry != nil : local == seen.vid else { return wrong }
@@ -366,7 +366,7 @@ struct Judge: Sendable {
     let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
     let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
     guard let configured = tunnelPorts.of(receiver, towards: sender, seen: seen.tunnelPort),
-      configured != seen.tunnelPort, !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort)
+      configured != seen.tunnelPort, !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort) || !makes(.portAgreedUpon)
     else { return false }
     // A frame of a sender whose own point was captured is counted there.
     let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver

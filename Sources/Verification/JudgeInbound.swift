@@ -28,11 +28,11 @@ extension Judge {
           trajectoryNumber(of: tunnel, base), isWeak: false, group)
       if !wrong.isEmpty { fault = true }
     }
-    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
+    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] || !makes(.senderNotCaptured) {
       if tunnel.sent >= 0 {
         passing.sent[Int(tunnel.peer)] += 1
         noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
-      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
+      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) || !makes(.senderNotCaptured) {
         if isTwice(at) {
           // The capture wrote it twice, or the underlay doubled it.
         } else if hasEntry(on: tunnel.peer) {
@@ -58,7 +58,7 @@ extension Judge {
       noteUnsettled(tunnel.peer, tunnel.host, seen)
     }
     if isUnmapped(tunnel, at: seen.time), tunnel.deliveries == 0,
-      hasActivePort(tunnel.host, tunnel.network)
+      hasActivePort(tunnel.host, tunnel.network) || !makes(.noPortToDeliverTo)
     {
       let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
@@ -210,7 +210,7 @@ extension Judge {
       }
     }
     guard let foreign else { return own }
-    guard let own else { return foreign }
+    guard let own, makes(.enteredThereToo) else { return foreign }
     if before < max(entered, sent, 1) { return own }
     // What the other network got of its own is none of this port's.
     var foreignDelivered = 0
@@ -357,7 +357,7 @@ extension Judge {
   /// A frame that gained a tag on its way to the guest.
   mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
     guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 else { return false }
-    guard !topology.carriesTags[Int(delivery.port)] else { return false }
+    guard !topology.carriesTags[Int(delivery.port)] || !makes(.trunkPorts) else { return false }
     var before: Int
     var trajectory = base
     if delivery.fromTunnel >= 0 {
@@ -379,7 +379,7 @@ extension Judge {
       }
       guard before >= 0 else { return false }
     }
-    guard Int(delivery.tagCount) > before else { return false }
+    guard Int(delivery.tagCount) > before || !makes(.taggedOnEntry) else { return false }
     let key = FaultKey(
       fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
       observed: UInt32(delivery.vid))

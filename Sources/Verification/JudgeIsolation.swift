@@ -13,7 +13,7 @@ extension Judge {
       let entry = resolver.passages[at]
       let seen = group[Int(entry.first)]
       judgeSource(at, seen, group, base)
-      guard entry.network >= 0, !seen.source.isVirtualRouter else { continue }
+      guard entry.network >= 0, !seen.source.isVirtualRouter || !makes(.sharedByDesign) else { continue }
       let trajectory = base &+ UInt64(at) &+ 1
       if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
@@ -69,9 +69,9 @@ extension Judge {
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
       !port.macs.contains(seen.source), !(port.allowedMACs.contains(seen.source) && makes(.allowedPairs)),
-      !topology.deviceMACs.contains(seen.source), !isRouters(seen.source), !seen.source.isVirtualRouter, !seen.source.isDistributedRouterHost
+      !topology.deviceMACs.contains(seen.source), !isRoutersByAnySign(seen.source) || !makes(.routersMACs)
     else { return }
-    let isPast = hasLeft(at)
+    let isPast = hasLeft(at) || !makes(.stoppedInTime)
     guard isPast || topology.hostHasTunnelPoint[Int(entry.host)] else { return }
     let key = FaultKey(
       fault: isPast ? .spoofedSourceMAC : .spoofBlocked, host: entry.host, network: entry.network, port: entry.port)
@@ -98,6 +98,10 @@ extension Judge {
   private func isHeardElsewhere(_ seen: Observation, _ entry: Passage, since first: Int64?) -> Bool {
     guard let first, let location = heard(seen.source, entry) else { return false }
     return location.last > clamped(first, plus: Judge.learningGrace)
+  }
+
+  private func isRoutersByAnySign(_ mac: MACAddress) -> Bool {
+    isRouters(mac) || mac.isVirtualRouter || mac.isDistributedRouterHost
   }
 
   private func isRouters(_ mac: MACAddress) -> Bool {

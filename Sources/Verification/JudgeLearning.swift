@@ -79,10 +79,10 @@ extension Judge {
     else { return false }
     if receivers.count > 1 {
       // Flows that never learn need no time to.
-      let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
+      let grace = facts.learns[cell] == 0 || !makes(.learningGrace) ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
-        first.time &- proof < facts.learnedLifetime[Int(host)] &- grace,
-        !reinstalls[Int(host)].forgot(between: proof, and: first.time)
+        first.time &- proof < facts.learnedLifetime[Int(host)] &- grace || !makes(.learnedTimeout),
+        !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.flowsPutInAnew)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
       for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
@@ -275,7 +275,7 @@ extension Judge {
       return
     }
     for peer in topology.portsOn.indices where peer != Int(host) {
-      guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) else { continue }
+      guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
       var reached = false
       for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
         if Int(tunnel.peer) == peer { reached = true }
@@ -293,7 +293,7 @@ extension Judge {
     guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
-    record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
+    record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host) && makes(.forwardingGuest))
     for other in resolver.tunnels where other.direction == .in && other.peer == tunnel.host {
       faults[key]?.frames.add(group[Int(other.observation)])
     }

@@ -91,7 +91,9 @@ enum Noise: Hashable, Sendable, CustomStringConvertible {
     for file in bundle.recordings.map(\.file) {
       list += [1, 10, 30].map { .loss(file: file, percent: $0) }
       list += [.duplicates(file: file, percent: 10), .duplicates(file: file, percent: 100), .disorder(file: file)]
-      list += [.missing(file: file), .late(file: file)]
+      list.append(.late(file: file))
+      // Without any capture there is nothing to verify.
+      if bundle.recordings.count > 1 { list.append(.missing(file: file)) }
     }
     return list
   }

@@ -37,6 +37,21 @@ import Verification
     }
   }
 
+  /// Which bundle notices that an exception is not made.
+  static let near: [(RuleException, String)] = []
+
+  @Test(arguments: near) func anExceptionThatIsNotMadeIsNoticed(exception: RuleException, bundle: String) throws {
+    #expect(try !Self.failures(bundle, without: exception.rawValue).isEmpty)
+  }
+
+  @Test func everyExceptionIsProven() {
+    #expect(Set(Self.near.map(\.0)) == Set(RuleException.allCases))
+  }
+
+  @Test(arguments: RuleException.allCases) func exceptionsAreThoseOfRules(exception: RuleException) {
+    #expect(RuleCatalogue.rules.filter { $0.exceptions.contains(exception) }.count == 1)
+  }
+
   @Test func whatThereIsNotCannotBeLeftOut() {
     var omissions = Omissions()
     #expect(!omissions.add("wrong-vnii") && !omissions.add("wrong-vni/nothing"))
