@@ -241,6 +241,18 @@ def check_missing_flood_peer(lab, bundle):
     bundle.expected.finds("missing-flood-peer", two, net)
 
 
+@scenario("check-unreachable-port", "fault", "state alone: a flow that was left behind drops what a port sends",
+          rule="unreachable-port")
+def check_unreachable_port(lab, bundle):
+    one, two, net, other, b = state_of_two_tenants(lab, bundle)
+    lab.build()
+    bundle.breaks(two, f"br-int drops what {b.name} sends",
+                  changes.add_flow(two, "br-int", f"table=0,priority=200,in_port={lab.ofport(two, b.ovs_port)} actions=drop"))
+    with bundle.recording():
+        pass
+    bundle.expected.finds("unreachable-port", two, net, cause="table=0")
+
+
 @scenario("check-missing-tunnel", "fault", "state alone: no tunnel port to a peer that has a port of the network",
           rule="missing-tunnel")
 def check_missing_tunnel(lab, bundle):
