@@ -37,7 +37,8 @@ struct AgentRecord {
   }
   var mac: MACAddress? { port.externalIDs["attached-mac"].flatMap { MACAddress($0) } }
   var uuid: String? { port.externalIDs["iface-id"].flatMap { $0.isEmpty ? nil : $0.lowercased() } }
-  var isActive: Bool { port.externalIDs["iface-status"].map { $0 == "active" } ?? true }
+  /// What Nova says; where it says nothing, a port that is up is in use.
+  var isActive: Bool { port.externalIDs["iface-status"].map { $0 == "active" } ?? !port.isDown }
   /// Whether it says which network the port is on.
   var namesNetwork: Bool { networkUUID != nil || segmentationID != nil && kind != .unknown }
 

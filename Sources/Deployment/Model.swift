@@ -208,6 +208,8 @@ public struct BridgePort: Sendable {
   public var otherConfig: [String: String] = [:]
   public var statistics: [String: UInt64] = [:]
   public var error: String?
+  /// `Interface.admin_state` is down.
+  public var isDown = false
 
   public init(name: String) { self.name = name }
 

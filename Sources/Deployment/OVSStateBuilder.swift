@@ -162,6 +162,7 @@ struct OVSStateBuilder {
       port.externalIDs = interface.map("external_ids")
       port.statistics = interface.map("statistics").compactMapValues { UInt64($0) }
       port.error = interface.string("error").flatMap { $0.isEmpty ? nil : $0 }
+      port.isDown = interface.string("admin_state") == "down"
     }
     return port
   }
@@ -174,6 +175,7 @@ struct OVSStateBuilder {
     if shown.interfaces.count <= 1, let row = interfaceNames[shown.name] {
       port.ofport = row.unsigned("ofport").flatMap { Int(exactly: $0) }
       port.externalIDs = row.map("external_ids")
+      port.isDown = row.string("admin_state") == "down"
       port.statistics = row.map("statistics").compactMapValues { UInt64($0) }
     }
     return port

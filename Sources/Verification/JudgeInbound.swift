@@ -379,7 +379,7 @@ extension Judge {
       }
       guard before >= 0 else { return false }
     }
-    guard Int(delivery.tagCount) > before || !makes(.taggedOnEntry) else { return false }
+    guard Int(delivery.tagCount) > before else { return false }
     let key = FaultKey(
       fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
       observed: UInt32(delivery.vid))

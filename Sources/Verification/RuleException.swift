@@ -2,7 +2,6 @@
 public enum RuleException: String, Sendable, CaseIterable {
   // Translation
   case guestsOwnTag = "vlan-not-stripped/guests-own-tag"
-  case taggedOnEntry = "unexpected-vlan-tag/tagged-on-entry"
   case trunkPorts = "unexpected-vlan-tag/trunk-ports"
   case noPortToDeliverTo = "unmapped-vni/no-port"
   // Isolation

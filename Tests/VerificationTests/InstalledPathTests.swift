@@ -107,6 +107,6 @@ struct InstalledPathTests {
   /// One in four of those that pass.
   static let passing = Bundles.all.enumerated().filter { $0.offset % 4 == 1 }.map(\.element).filter { bundle in
     let text = (try? String(contentsOfFile: Bundles.path(bundle) + "/expect.yaml", encoding: .utf8)) ?? ""
-    return text.contains("verdict: pass") && !text.contains("dead-vlan")
+    return text.contains("verdict: pass") && !text.contains("rule: dead-vlan") && !hosts(bundle).isEmpty
   }
 }
