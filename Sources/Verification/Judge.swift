@@ -366,7 +366,7 @@ struct Judge: Sendable {
     let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
     let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
     guard let configured = tunnelPorts.of(receiver, towards: sender, seen: seen.tunnelPort),
-      configured != seen.tunnelPort, !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort) || !makes(.portAgreedUpon)
+      configured != seen.tunnelPort, !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort)
     else { return false }
     // A frame of a sender whose own point was captured is counted there.
     let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver

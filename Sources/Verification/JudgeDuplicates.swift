@@ -35,14 +35,14 @@ extension Judge {
       if tunnel.direction == .out {
         let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
         let entered = entries(on: tunnel.host, tunnel.network)
-        guard copies > 1, entered > 0, copies > entered || !makes(.sentAgain) else { continue }
+        guard copies > 1, entered > 0, copies > entered else { continue }
         let beyond = arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group)
         let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
       } else if tunnel.direction == .in {
         let copies = count(from: tunnel.peer, to: tunnel.host, .in, tunnel.network, seen, group)
         let sent = count(from: tunnel.peer, to: tunnel.host, .out, tunnel.network, nil, group)
-        guard copies > 1, sent > 0, copies > sent || !makes(.sentAgain) else { continue }
+        guard copies > 1, sent > 0, copies > sent else { continue }
         let key = DuplicateKey(stage: .underlay, host: tunnel.peer, peer: tunnel.host, network: tunnel.network)
         note(
           key, shown: deliveries(on: tunnel.host, tunnel.network), expected: copies, base, group,
@@ -70,7 +70,7 @@ extension Judge {
       {
         sources += 1
       }
-      guard copies > 1, sources > 0, copies > sources || !makes(.sentAgain) else { continue }
+      guard copies > 1, sources > 0, copies > sources else { continue }
       let key = DuplicateKey(stage: .receiver, host: delivery.host, network: delivery.network, port: delivery.port)
       note(key, shown: whole, expected: copies, base, group, Int(delivery.first))
     }

@@ -28,11 +28,11 @@ extension Judge {
           trajectoryNumber(of: tunnel, base), isWeak: false, group)
       if !wrong.isEmpty { fault = true }
     }
-    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] || !makes(.senderNotCaptured) {
+    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
       if tunnel.sent >= 0 {
         passing.sent[Int(tunnel.peer)] += 1
         noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
-      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) || !makes(.senderNotCaptured) {
+      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
         if isTwice(at) {
           // The capture wrote it twice, or the underlay doubled it.
         } else if hasEntry(on: tunnel.peer) {
@@ -210,7 +210,7 @@ extension Judge {
       }
     }
     guard let foreign else { return own }
-    guard let own, makes(.enteredThereToo) else { return foreign }
+    guard let own else { return foreign }
     if before < max(entered, sent, 1) { return own }
     // What the other network got of its own is none of this port's.
     var foreignDelivered = 0

@@ -13,7 +13,7 @@ extension Judge {
       let entry = resolver.passages[at]
       let seen = group[Int(entry.first)]
       judgeSource(at, seen, group, base)
-      guard entry.network >= 0, !seen.source.isVirtualRouter || !makes(.sharedByDesign) else { continue }
+      guard entry.network >= 0, !seen.source.isVirtualRouter else { continue }
       let trajectory = base &+ UInt64(at) &+ 1
       if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
@@ -68,8 +68,8 @@ extension Judge {
     if topology.isOwn(seen.source, of: Int(entry.port)) { return }
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
-      !port.macs.contains(seen.source), !(port.allowedMACs.contains(seen.source) && makes(.allowedPairs)),
-      !topology.deviceMACs.contains(seen.source), !isRoutersByAnySign(seen.source) || !makes(.routersMACs)
+      !port.macs.contains(seen.source), !topology.deviceMACs.contains(seen.source),
+      !mayBeUsed(seen.source, at: port)
     else { return }
     let isPast = hasLeft(at) || !makes(.stoppedInTime)
     guard isPast || topology.hostHasTunnelPoint[Int(entry.host)] else { return }
@@ -100,8 +100,9 @@ extension Judge {
     return location.last > clamped(first, plus: Judge.learningGrace)
   }
 
-  private func isRoutersByAnySign(_ mac: MACAddress) -> Bool {
-    isRouters(mac) || mac.isVirtualRouter || mac.isDistributedRouterHost
+  /// Whether a port may send from a MAC that is not its own: an allowed address pair, or a router's.
+  private func mayBeUsed(_ mac: MACAddress, at port: Port) -> Bool {
+    port.allowedMACs.contains(mac) || isRouters(mac) || mac.isVirtualRouter || mac.isDistributedRouterHost
   }
 
   private func isRouters(_ mac: MACAddress) -> Bool {

@@ -79,10 +79,10 @@ extension Judge {
     else { return false }
     if receivers.count > 1 {
       // Flows that never learn need no time to.
-      let grace = facts.learns[cell] == 0 || !makes(.learningGrace) ? 0 : Judge.learningGrace
+      let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
         first.time &- proof < facts.learnedLifetime[Int(host)] &- grace || !makes(.learnedTimeout),
-        !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.flowsPutInAnew)
+        !reinstalls[Int(host)].forgot(between: proof, and: first.time)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
       for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
@@ -293,7 +293,7 @@ extension Judge {
     guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
-    record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host) && makes(.forwardingGuest))
+    record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
     for other in resolver.tunnels where other.direction == .in && other.peer == tunnel.host {
       faults[key]?.frames.add(group[Int(other.observation)])
     }

@@ -301,8 +301,7 @@ extension Judge {
   func expects(_ port: Int, _ seen: Observation) -> Bool {
     // At a tap behind qbr, security groups drop what is not ARP.
     isFor(port, seen)
-      && (topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
-        || !makes(.securityGroups))
+      && (topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply)
   }
 
   private func isFor(_ port: Int, _ seen: Observation) -> Bool {
@@ -339,8 +338,7 @@ extension Judge {
   /// where no switch holds it back.
   func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
     guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
-      topology.vni(ofNetwork: Int(entry.network)) != nil,
-      !seen.destination.isReservedBridgeGroup || !makes(.reservedMulticast),
+      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup,
       seen.length <= topology.longestFrame
     else { return false }
     if seen.destination.isGroup {

@@ -6,7 +6,7 @@ public struct Omissions: Sendable {
 
   public init() {}
 
-  /// Leaves out a rule (`wrong-vni`), or one of a rule's exceptions (`spoofed-source-mac/allowed-pairs`). False where
+  /// Leaves out a rule (`wrong-vni`), or one of a rule's exceptions (`unexpected-vlan-tag/trunk-ports`). False where
   /// there is none of that name.
   public mutating func add(_ name: String) -> Bool {
     if let exception = RuleException(rawValue: name) {
