@@ -171,12 +171,14 @@ import Wire
     // Whether the meter lets it pass is not known; what it teaches then is not certain either.
     var fabric = Fabric([
       FabricTests.host(11, peers: [12], vlan: 1, extra: "table=2,priority=9 actions=meter:1,goto_table:22"),
-      FabricTests.host(12, peers: [11], vlan: 2),
+      FabricTests.host(12, peers: [11, 13], vlan: 2),
+      FabricTests.host(13, peers: [11, 12], vlan: 3),
     ])
     let (first, second) = (try FabricTests.port(fabric, 0), try FabricTests.port(fabric, 1))
     let journey = fabric.send(FabricTests.frame(FabricTests.a, .broadcast), at: first, time: 0)
     #expect(journey.isUncertain)
     #expect(journey.visits.map(\.certainty) == [.certain, .may])
+    // Learned or flooded: the third host gets it in one case only.
     let answer = fabric.send(FabricTests.frame(FabricTests.b, FabricTests.a), at: second, time: 1)
     #expect(answer.isUncertain)
   }

@@ -124,8 +124,8 @@ import Wire
       var compared = 0
       for file in report.files {
         let made = try Self.tunnelled(output + "/" + file.name)
-        let original = Bundles.path(bundle) + "/" + file.name
-        guard !made.isEmpty, FileManager.default.fileExists(atPath: original) else { continue }
+        let plain = Bundles.path(bundle) + "/" + file.name
+        guard !made.isEmpty, let original = [plain, plain + ".gz"].first(where: FileManager.default.fileExists) else { continue }
         func counts(_ list: [Sighting]) -> [Copy: Int] { list.reduce(into: [:]) { $0[$1.copy, default: 0] += 1 } }
         let (truth, simulation) = (counts(try Self.tunnelled(original)), counts(made))
         #expect(truth.filter { simulation[$0.key] != $0.value }.map(\.key.description) == [], "\(file.name)")
