@@ -17,7 +17,8 @@ def _interrupted(number, _frame):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP end the run as Ctrl-C does."""
+    """SIGTERM and SIGHUP end the run as Ctrl-C does, also where the starting program had them blocked."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for number in _SIGNALS:
         signal.signal(number, _interrupted)
 
