@@ -9,6 +9,21 @@ from commands import CommandFailed, run
 from namespaces import inside
 
 
+def datagram_ends(a, b, port):
+    """Sockets of a and b, from a to a port of b."""
+    with inside(b.namespace):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind((b.ip, port))
+    with inside(a.namespace):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.connect((b.ip, port))
+    return client, server
+
+
+def datagram(number, size):
+    return struct.pack("!I", number) + bytes([number % 251]) * (size - 4)
+
+
 class Traffic:
     """Traffic of one lab; what was sent and how it went is kept for truth.json."""
 
@@ -46,19 +61,14 @@ class Traffic:
     def udp(self, a, b, count=6, size=200, gap=0.02, answer=True, port=None):
         """Datagrams from a to b, each answered."""
         began, port = time.time(), port or self.next_port()
-        with inside(b.namespace):
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            server.bind((b.ip, port))
-        with inside(a.namespace):
-            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            client.connect((b.ip, port))
+        client, server = datagram_ends(a, b, port)
         got = 0
         with server, client:
             server.settimeout(0.3)
             client.settimeout(0.3)
             for number in range(count):
                 try:
-                    client.send(struct.pack("!I", number) + bytes([number % 251]) * (size - 4))
+                    client.send(datagram(number, size))
                 except OSError:
                     continue
                 try:
@@ -75,17 +85,12 @@ class Traffic:
     def stream(self, a, b, count=40, size=200, gap=0.01, port=None):
         """Datagrams from a to b, one after the other, whether they have arrived or not."""
         began, port = time.time(), port or self.next_port()
-        with inside(b.namespace):
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            server.bind((b.ip, port))
-        with inside(a.namespace):
-            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            client.connect((b.ip, port))
+        client, server = datagram_ends(a, b, port)
         got = 0
         with server, client:
             for number in range(count):
                 try:
-                    client.send(struct.pack("!I", number) + bytes([number % 251]) * (size - 4))
+                    client.send(datagram(number, size))
                 except OSError:
                     continue
                 time.sleep(gap)

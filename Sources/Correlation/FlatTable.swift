@@ -65,8 +65,8 @@ public struct FlatTable<Key: FlatKey, Value: Sendable>: Sendable {
     return folded.high ^ folded.low
   }
 
-  @usableFromInline
-  mutating func insert(_ key: Key, _ value: Value) -> Int {
+  /// Puts in an entry that is not there yet; returns its place.
+  public mutating func insert(_ key: Key, _ value: Value) -> Int {
     if (keys.count + 1) * 2 > slots.count { grow() }
     keys.append(key)
     values.append(value)

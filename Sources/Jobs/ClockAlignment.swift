@@ -33,15 +33,15 @@ struct ClockAlignment {
   private let reach: Int
   private var sightings: ClockSightings
 
-  static func align(_ survey: SurveyResult, reach: Int = ClockAlignment.reach) -> Result {
-    var alignment = ClockAlignment(survey, reach)
+  static func align(_ survey: SurveyResult) -> Result {
+    var alignment = ClockAlignment(survey)
     if alignment.isNeeded { alignment.read() }
     return alignment.result()
   }
 
-  private init(_ survey: SurveyResult, _ most: Int) {
+  private init(_ survey: SurveyResult) {
     self.survey = survey
-    reach = min(most, ClockAlignment.reachOfAll / max(1, survey.deployment.captures.count))
+    reach = min(ClockAlignment.reach, ClockAlignment.reachOfAll / max(1, survey.deployment.captures.count))
     sightings = ClockSightings(survey)
   }
 

@@ -18,8 +18,6 @@ public struct VerifyOptions: Sendable {
   public var filter: String?
   /// Rules and exceptions that the run is to do without, to see whether expectations notice.
   public var omissions = Omissions()
-  /// Clocks are followed in so many bytes of each capture.
-  var clockReach = ClockAlignment.reach
 
   public init(paths: [String]) { self.paths = paths }
 }
@@ -76,7 +74,7 @@ func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, ClockA
   guard result.plan.points.count < 65_000 else {
     throw JobError("\(result.plan.points.count) captured interfaces are more than one run can take (65,000)")
   }
-  let alignment = ClockAlignment.align(result, reach: options.clockReach)
+  let alignment = ClockAlignment.align(result)
   result.plan.clocks = alignment.clocks.map(\.correction)
   result.plan.captureClocks = alignment.captures
   return (result, alignment)

@@ -303,10 +303,10 @@ extension FindingBuilder {
   /// Whether so many frames in a row may be missed where captures tell that they lost frames themselves. Of frames
   /// that came too late it is not known what they were.
   func isChance(_ misses: UInt64, at points: [Int]) -> Bool {
-    let files = Set(points.flatMap { topology.plan.points[$0].captures }).filter { $0 < captures.count }
-    guard files.allSatisfy({ captures[$0].facts.late == 0 }) else { return true }
-    let lost = files.reduce(0.0) { $0 + Double(captures[$1].facts.dropped ?? 0) }
-    let seen = files.reduce(0.0) { $0 + Double(captures[$1].counts.frames) }
+    let files = outcomes(at: points)
+    guard files.allSatisfy({ $0.facts.late == 0 }) else { return true }
+    let lost = files.reduce(0.0) { $0 + Double($1.facts.dropped ?? 0) }
+    let seen = files.reduce(0.0) { $0 + Double($1.counts.frames) }
     guard lost > 0 else { return false }
     // Losses come in bursts: the rate counts tenfold.
     let rate = min(1, 10 * lost / (lost + seen))
@@ -317,8 +317,13 @@ extension FindingBuilder {
 
   /// Frames at some points of which too little was captured to know them.
   func tooShort(at points: [Int]) -> UInt64 {
+    outcomes(at: points).reduce(UInt64(0)) { $0 + $1.counts.tooShort }
+  }
+
+  /// How the captures of some points were read, each once.
+  func outcomes(at points: [Int]) -> [CaptureOutcome] {
     let files = Set(points.flatMap { topology.plan.points[$0].captures })
-    return files.reduce(UInt64(0)) { $1 < captures.count ? $0 + captures[$1].counts.tooShort : $0 }
+    return files.filter { $0 < captures.count }.sorted().map { captures[$0] }
   }
 
   /// Whether the place where frames are missed shows others: then it was working and looking.

@@ -90,9 +90,7 @@ extension FindingBuilder {
   /// Whether captures themselves account for so many misses: by their counters they lost as many, or they show frames
   /// too late to be judged.
   private func isAdmitted(_ misses: UInt64, at points: [Int]) -> Bool {
-    let files = Set(points.flatMap { topology.plan.points[$0].captures }).filter { $0 < captures.count }
-    return files.contains { captures[$0].facts.late > 0 }
-      || files.contains { (captures[$0].facts.dropped ?? 0) >= misses }
+    outcomes(at: points).contains { $0.facts.late > 0 || ($0.facts.dropped ?? 0) >= misses }
   }
 
   /// How often the next point misses what passes it, and the best of those behind it.

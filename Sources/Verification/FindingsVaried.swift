@@ -130,8 +130,7 @@ extension FindingBuilder {
 
   /// Frames that the captures of a host's tunnel points hold too late to be judged.
   private func shownLate(_ host: Int32) -> UInt64 {
-    let files = Set(topology.tunnelPoints[Int(host)].flatMap { topology.plan.points[$0].captures })
-    return files.filter { $0 < captures.count }.reduce(0) { $0 &+ captures[$1].facts.late }
+    outcomes(at: topology.tunnelPoints[Int(host)]).reduce(0) { $0 &+ $1.facts.late }
   }
 
   private mutating func addForged(_ all: [Case]) {

@@ -1,9 +1,10 @@
+import Correlation
 import Observations
 import Wire
 
 /// A class of frames that either pass a stretch of the path or vanish on it.
-struct StretchKey: Hashable, Sendable {
-  enum Stretch: UInt8, Sendable {
+struct StretchKey: FlatKey, Hashable {
+  enum Stretch: UInt8, Sendable, BitwiseCopyable {
     /// From a port into its host's tunnel point.
     case intoTunnel
     case underlay
@@ -21,6 +22,14 @@ struct StretchKey: Hashable, Sendable {
   var peer: Int32 = -1
   var network: Int32
   var port: Int32 = -1
+
+  var words: (UInt64, UInt64) {
+    // Hosts are no more than capture points, which are numbered in 16 bits.
+    (
+      UInt64(stretch.rawValue) << 56 ^ UInt64(UInt32(bitPattern: host)) << 32 | UInt64(UInt32(bitPattern: peer)),
+      UInt64(UInt32(bitPattern: network)) << 32 | UInt64(UInt32(bitPattern: port))
+    )
+  }
 }
 
 /// Frames that vanished on a stretch.
@@ -56,53 +65,25 @@ struct StretchRecord: Sendable {
   }
 }
 
-/// Counts by stretch: flat records, found by open addressing. Nearly every frame passes, and costs one look-up.
+/// Counts by stretch. Nearly every frame passes, and costs one look-up.
 struct StretchTable: Sendable {
-  private(set) var keys: [StretchKey] = []
+  private var table = FlatTable<StretchKey, StretchRecord>()
   var passed: [UInt64] = []
   /// When the last frame passed.
   var lastPassed: [Int64] = []
-  var records: [StretchRecord] = []
-  private var slots: [Int32]
-  private var mask: Int
 
-  init() {
-    slots = Array(repeating: -1, count: 256)
-    mask = 255
-  }
-
-  private static func hash(_ key: StretchKey) -> Int {
-    let ends = UInt64(UInt32(bitPattern: key.host)) << 32 | UInt64(UInt32(bitPattern: key.peer))
-    let where_ = UInt64(UInt32(bitPattern: key.network)) << 32 | UInt64(UInt32(bitPattern: key.port))
-    let product = (ends ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(
-      by: where_ ^ 0xa076_1d64_78bd_642f &+ UInt64(key.stretch.rawValue) &* 0xe703_7ed1_a0b4_28db)
-    return Int(truncatingIfNeeded: product.high ^ product.low)
+  var keys: [StretchKey] { table.keys }
+  var records: [StretchRecord] {
+    get { table.values }
+    _modify { yield &table.values }
   }
 
   /// The number of a stretch's record, made where there is none.
   mutating func index(of key: StretchKey) -> Int {
-    var at = StretchTable.hash(key) & mask
-    while slots[at] >= 0 {
-      if keys[Int(slots[at])] == key { return Int(slots[at]) }
-      at = (at &+ 1) & mask
-    }
-    slots[at] = Int32(truncatingIfNeeded: keys.count)
-    keys.append(key)
+    if let known = table.index(of: key) { return known }
     passed.append(0)
     lastPassed.append(.min)
-    records.append(StretchRecord())
-    if keys.count * 2 > mask { grow() }
-    return keys.count - 1
-  }
-
-  private mutating func grow() {
-    mask = slots.count * 2 - 1
-    slots = Array(repeating: -1, count: mask + 1)
-    for (number, key) in keys.enumerated() {
-      var at = StretchTable.hash(key) & mask
-      while slots[at] >= 0 { at = (at &+ 1) & mask }
-      slots[at] = Int32(truncatingIfNeeded: number)
-    }
+    return table.insert(key, StretchRecord())
   }
 
   /// All stretches in a fixed order.

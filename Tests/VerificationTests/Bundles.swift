@@ -43,8 +43,7 @@ enum Bundles {
 
   /// Verifies a copy of a bundle that has only the files chosen; files may be replaced.
   static func verify(
-    _ name: String, keeping isKept: (String) -> Bool = { _ in true }, adding: [String: Data] = [:],
-    _ change: (inout VerifyOptions) -> Void = { _ in }
+    _ name: String, keeping isKept: (String) -> Bool = { _ in true }, adding: [String: Data] = [:]
   ) throws -> Report {
     let copy = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: copy) }
@@ -61,9 +60,7 @@ enum Bundles {
         at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
       try data.write(to: target)
     }
-    var options = VerifyOptions(paths: [copy.path])
-    change(&options)
-    return try Jobs.verify(options)
+    return try Jobs.verify(VerifyOptions(paths: [copy.path]))
   }
 
   static func truth(_ name: String) throws -> Truth {
