@@ -41,31 +41,69 @@ struct ClockDoubts: Sendable {
   }
   private var sent = Side()
   private var received = Side()
+  /// Frames of a pair that say that its clocks are not known. A clock that was set shows in frames that follow each
+  /// other; frames that were sent again, of which captures lost one here and another there, show among many that agree.
+  struct Tally: Sendable {
+    private(set) var count: UInt64 = 0
+    /// Those that more than outweigh the frames that agreed in between.
+    private var run: UInt64 = 0
+    private(set) var longestRun: UInt64 = 0
+
+    mutating func note() {
+      count += 1
+      run += 1
+      longestRun = max(longestRun, run)
+    }
+
+    /// - Returns: whether nothing is left to outweigh.
+    mutating func noteAgreement() -> Bool {
+      if run > 0 { run -= 1 }
+      return run == 0
+    }
+  }
   /// Frames of a pair that were seen on both, too far apart.
-  private(set) var counts: [Pair: UInt64] = [:]
+  private(set) var apart: [Pair: Tally] = [:]
+  /// Pairs with frames too far apart that agreement has not outweighed yet.
+  private var open: [Pair] = []
   /// Pairs of which the receiver got a frame that the sender was not seen to send.
   private(set) var arrived: Set<Pair> = []
   /// Hosts that got frames from an address that is no VTEP.
   var heardStrangers: Set<Int32> = []
 
   /// Frames of a pair that show at the receiver before the sender, by more than what is known of their clocks allows.
-  private(set) var early: [Pair: UInt64] = [:]
+  private(set) var early: [Pair: Tally] = [:]
   /// By so much at least, in nanoseconds.
   static var leastLead: Int64 { 1_000_000 }
 
-  mutating func noteEarly(_ pair: Pair) { early[pair, default: 0] += 1 }
+  mutating func noteEarly(_ pair: Pair) {
+    early[pair, default: Tally()].note()
+    if !open.contains(pair) { open.append(pair) }
+  }
+
+  private mutating func noteApart(_ pair: Pair) {
+    apart[pair, default: Tally()].note()
+    if !open.contains(pair) { open.append(pair) }
+  }
+
+  /// A frame that left one host and reached the other as their clocks have it.
+  mutating func noteAgreement(from sender: Int32, to receiver: Int32) {
+    guard let at = open.firstIndex(where: { $0.sender == sender && $0.receiver == receiver }) else { return }
+    let isApartOver = apart[open[at]]?.noteAgreement() ?? true
+    let isEarlyOver = early[open[at]]?.noteAgreement() ?? true
+    if isApartOver, isEarlyOver { open.swapAt(at, open.count - 1); open.removeLast() }
+  }
 
   /// A tunnel frame that its receiver was not seen to get.
   mutating func noteSent(_ digest: UInt64, _ pair: Pair) {
     let key = ClockDoubts.key(digest, pair)
-    if received.take(key) { counts[pair, default: 0] += 1 } else { sent.note(key) }
+    if received.take(key) { noteApart(pair) } else { sent.note(key) }
   }
 
   /// A tunnel frame that its sender was not seen to send.
   mutating func noteReceived(_ digest: UInt64, _ pair: Pair) {
     arrived.insert(pair)
     let key = ClockDoubts.key(digest, pair)
-    if sent.take(key) { counts[pair, default: 0] += 1 } else { received.note(key) }
+    if sent.take(key) { noteApart(pair) } else { received.note(key) }
   }
 
   private static func key(_ digest: UInt64, _ pair: Pair) -> UInt64 {
@@ -95,7 +133,10 @@ extension Judge {
     guard lead > ClockDoubts.leastLead, departure.host != arrival.host,
       let slack = trust.slack(departure.host, arrival.host, at: departure.time),
       lead > clamped(slack, plus: ClockDoubts.leastLead)
-    else { return }
+    else {
+      doubts.noteAgreement(from: departure.host, to: arrival.host)
+      return
+    }
     doubts.noteEarly(.init(sender: departure.host, receiver: arrival.host))
   }
 
@@ -121,8 +162,10 @@ extension Judge {
   /// Whether what was judged of two hosts rests on their clocks as they are.
   func isNominal(_ a: Int32, _ b: Int32) -> Bool { b >= 0 && !trust.relates(a, b) }
 
-  /// Frames between two hosts, either way, that were seen on both too far apart.
+  /// Frames between two hosts, either way, that were seen on both too far apart; none where they are but strays.
   func doubted(_ a: Int32, _ b: Int32) -> UInt64 {
-    (doubts.counts[.init(sender: a, receiver: b)] ?? 0) + (doubts.counts[.init(sender: b, receiver: a)] ?? 0)
+    let pairs = [ClockDoubts.Pair(sender: a, receiver: b), ClockDoubts.Pair(sender: b, receiver: a)]
+    let tallies = pairs.compactMap { doubts.apart[$0] }.filter { $0.longestRun >= 3 }
+    return tallies.reduce(0) { $0 + $1.count }
   }
 }

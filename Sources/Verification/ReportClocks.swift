@@ -51,7 +51,7 @@ extension ReportBuilder {
         ? "the frames seen on it and on others contradict each other" : "no frame was seen on both, or too few agree"
     } else if clock.uncertainty > ClockTrust.widest {
       reason = "the frames seen on both leave more room than sightings of one frame may lie apart"
-    } else if let doubted = most(judge.doubts.counts, host) {
+    } else if let doubted = most(judge.doubts.apart, host) {
       reason = "\(doubted) tunnel frames were seen on it and on another host too far apart in time"
     } else if let early = most(judge.doubts.early, host) {
       reason =
@@ -80,10 +80,11 @@ extension ReportBuilder {
   private static var fewestDoubted: UInt64 { 8 }
 
   /// Frames between a host and one other, of the pair that has most; nil where they are but strays.
-  private func most(_ counts: [ClockDoubts.Pair: UInt64], _ host: Int) -> UInt64? {
-    let all = counts.filter { Int($0.key.sender) == host || Int($0.key.receiver) == host }
-    let most = all.values.max() ?? 0
-    return most >= ReportBuilder.fewestDoubted ? most : nil
+  private func most(_ tallies: [ClockDoubts.Pair: ClockDoubts.Tally], _ host: Int) -> UInt64? {
+    let all = tallies.filter {
+      (Int($0.key.sender) == host || Int($0.key.receiver) == host) && $0.value.longestRun >= ReportBuilder.fewestDoubted
+    }
+    return all.values.map(\.count).max()
   }
 
   /// Why frames that a host sent to another say nothing: none was seen there, and the clocks do not relate.
@@ -100,7 +101,8 @@ extension ReportBuilder {
       "\(count) tunnel frames from \(sender) to \(receiver) were seen on one of them only, while a clock was being "
         + "set or was not known well enough to miss them on the other"
     }
-    let doubted = pairs(judge.doubts.counts, ReportBuilder.fewestDoubted).map { count, sender, receiver in
+    let apart = judge.doubts.apart.filter { $0.value.longestRun >= ReportBuilder.fewestDoubted }.mapValues(\.count)
+    let doubted = pairs(apart, ReportBuilder.fewestDoubted).map { count, sender, receiver in
       "\(count) tunnel frames from \(sender) to \(receiver) were seen on both too far apart in time to be judged"
     }
     return unsettled + doubted + judge.unrelated.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
