@@ -12,7 +12,7 @@ extension MACAddress {
 }
 
 /// The deployment and its capture points as flat tables, for the joins of every frame.
-public struct Topology: Sendable {
+public final class Topology: Sendable {
   public struct Point: Sendable, BitwiseCopyable {
     public var host: Int32
     public var port: Int32

@@ -172,14 +172,6 @@ extension TranslationTable.Inbound {
 }
 
 extension HostDatapath {
-  /// Patch ports by which frames come to a bridge with tunnels: where the overlay begins.
-  public var overlayEntries: [(bridge: String, port: String)] {
-    bridges.indices.filter(hasTunnels).flatMap { bridge in
-      bridges[bridge].ports.indices.filter { bridges[bridge].peers[$0] != nil }
-        .map { (bridges[bridge].name, bridges[bridge].ports[$0].name) }
-    }
-  }
-
   fileprivate func hasTunnels(_ bridge: Int) -> Bool {
     bridges[bridge].ports.contains { if case .tunnel = $0.kind { true } else { false } }
   }

@@ -23,14 +23,14 @@ struct TunnelPortPlan: Sendable {
 
   init(_ survey: SurveyResult) {
     let deployment = survey.deployment
+    let tunnels = deployment.hosts.indices.map { deployment.tunnels(of: $0) }
     var votes: [UInt16: Int] = [:]
-    hosts = deployment.hosts.indices.map { host in
-      let tunnels = deployment.tunnels(of: host).filter { $0.kind == .vxlan }
-      let configured = Set(tunnels.map(\.destinationPort))
+    hosts = tunnels.map { tunnels in
+      let configured = Set(tunnels.filter { $0.kind == .vxlan }.map(\.destinationPort))
       return configured.count == 1 ? configured.first : nil
     }
-    for host in deployment.hosts.indices {
-      for tunnel in deployment.tunnels(of: host) where tunnel.kind != .gre {
+    for host in tunnels.indices {
+      for tunnel in tunnels[host] where tunnel.kind != .gre {
         if tunnel.kind == .vxlan { votes[tunnel.destinationPort, default: 0] += 1 }
         guard let remote = tunnel.remote else { continue }
         let index = survey.plan.vteps.index(of: remote)
@@ -47,11 +47,11 @@ struct TunnelPortPlan: Sendable {
     let ends = survey.plan.vteps.hosts
     for seen in survey.sample where seen.tunnelPort != 0 && Int(seen.outerFrom) < ends.count && Int(seen.outerTo) < ends.count {
       guard let from = ends[Int(seen.outerFrom)], let to = ends[Int(seen.outerTo)],
-        deployment.tunnels(of: from).isEmpty, deployment.tunnels(of: to).isEmpty
+        tunnels[from].isEmpty, tunnels[to].isEmpty
       else { continue }
       sendings.insert(Sending(from: Int32(from), to: Int32(to), port: seen.tunnelPort))
     }
-    for (host, counts) in sent where hosts[host] == nil && deployment.tunnels(of: host).isEmpty {
+    for (host, counts) in sent where hosts[host] == nil && tunnels[host].isEmpty {
       hosts[host] = TunnelPortPlan.most(counts)
       if let port = hosts[host] { votes[port, default: 0] += 1 }
     }

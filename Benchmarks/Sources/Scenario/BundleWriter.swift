@@ -1,12 +1,29 @@
 import CaptureFiles
 import Foundation
 
+/// The same bundle without the dumps of flows, with the same captures; made anew.
+public func bundleWithoutFlows(_ bundle: URL, at directory: URL) throws {
+  let files = FileManager.default
+  try? files.removeItem(at: directory)
+  for path in ["lanecheck.yaml"] + Traffic.files + Overlay.hostNames.map({ "\($0)/ovs-vsctl-show.txt" }) {
+    let copy = directory.appending(path: path)
+    try files.createDirectory(at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try files.linkItem(at: bundle.appending(path: path), to: copy)
+  }
+}
+
 /// Generates a bundle: four captures, state, and what a right report says.
 public func generateBundle(_ parameters: ScenarioParameters, at directory: URL) throws -> ExpectedReport {
   let overlay = Overlay()
   try write(overlay.manifest, to: directory.appending(path: "lanecheck.yaml"))
   for (host, name) in Overlay.hostNames.enumerated() {
     try write(overlay.switchText(of: host), to: directory.appending(path: "\(name)/ovs-vsctl-show.txt"))
+    let tunnelFlows = overlay.tunnelFlows(of: host, parameters.fault)
+    try write(tunnelFlows, to: directory.appending(path: "\(name)/br-tun.of13.flows"))
+    try write(overlay.integrationFlows, to: directory.appending(path: "\(name)/br-int.of13.flows"))
+    // The flows are as old as they say when the first frame comes.
+    let taken = ["br-tun.of13.flows", "br-int.of13.flows"].map { "\"\($0)\": \(Traffic.start / 1_000_000_000)" }
+    try write("{ \"taken\": { \(taken.joined(separator: ", ")) } }\n", to: directory.appending(path: "\(name)/collected.json"))
   }
   let paths = Traffic.files.map { directory.appending(path: $0).path }
   var traffic = Traffic(parameters)

@@ -29,12 +29,16 @@ extension Overlay {
     text += "    Bridge br-tun\n        fail_mode: secure\n"
     text += patch("patch-int", to: "patch-tun")
     for peer in Self.hostNames.indices where peer != host {
-      let name = "vxlan-\(hexadecimal(UInt32(truncatingIfNeeded: vteps[peer].low), digits: 8))"
+      let name = tunnelPort(to: peer)
       text += "        Port \(name)\n            Interface \(name)\n                type: vxlan\n"
       text += "                options: {df_default=\"true\", in_key=flow, local_ip=\"\(vteps[host])\", "
       text += "out_key=flow, remote_ip=\"\(vteps[peer])\"}\n"
     }
     return text
+  }
+
+  func tunnelPort(to peer: Int) -> String {
+    "vxlan-\(hexadecimal(UInt32(truncatingIfNeeded: vteps[peer].low), digits: 8))"
   }
 
   private func patch(_ name: String, to peer: String) -> String {

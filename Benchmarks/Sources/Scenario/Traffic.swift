@@ -11,7 +11,9 @@ struct Traffic {
   private var random: SplitMix64
   private var frames: Frames
   /// Nanoseconds since 1970.
-  private var clock: Int64 = 1_767_225_600_000_000_000
+  /// Nanoseconds since 1970.
+  static let start: Int64 = 1_767_225_600_000_000_000
+  private var clock = Traffic.start
   private var last: Unicast?
   /// Identical frames that were sent within a second of each other.
   private var families: [Family: Relatives] = [:]

@@ -25,10 +25,11 @@ struct Run: ParsableCommand {
       ?? FileManager.default.temporaryDirectory.appending(
         path: "lanecheck-benchmark-\(ProcessInfo.processInfo.processIdentifier)")
     defer { if keep == nil { try? FileManager.default.removeItem(at: place) } }
-    let full = try measure(scenario.parameters, rounds: rounds, in: place)
+    let full = try measure(scenario.parameters, rounds: rounds, simulates: false, in: place)
     var tenth = scenario.parameters
     tenth.frames /= 10
-    let small = try measure(tenth, rounds: 1, in: place)
+    // What is simulated is written as well, as large as what is read.
+    let small = try measure(tenth, rounds: 1, simulates: true, in: place)
     show(full, small)
     if !full.differences.isEmpty || !small.differences.isEmpty { throw ExitCode(1) }
   }
@@ -39,11 +40,15 @@ struct Run: ParsableCommand {
     var bytes: UInt64
     var libpcap: Usage
     var verify: Usage
+    /// The same captures without the dumps of flows: no reference datapath.
+    var bare: Usage
+    /// Every frame that guests sent, through the flows of all hosts.
+    var simulate: Usage?
     var verdict: String
     var differences: [String]
   }
 
-  private func measure(_ parameters: ScenarioParameters, rounds: Int, in place: URL) throws -> Measurement {
+  private func measure(_ parameters: ScenarioParameters, rounds: Int, simulates: Bool, in place: URL) throws -> Measurement {
     let name = "\(parameters.frames)-\(parameters.seed)\(parameters.fault.map { "-\($0.rawValue)" } ?? "")"
     let bundle = place.appending(path: name)
     let expected = try prepare(parameters, at: bundle)
@@ -54,22 +59,39 @@ struct Run: ParsableCommand {
     _ = try readWithLibpcap(files, expected, counts)
     var libpcap: [Usage] = []
     var verify: [Usage] = []
+    var bare: [Usage] = []
+    let withoutFlows = place.appending(path: "\(name)-without-flows")
+    try bundleWithoutFlows(bundle, at: withoutFlows)
+    defer { try? FileManager.default.removeItem(at: withoutFlows) }
     var verdict = ""
     var wrong: [String] = []
     for _ in 0..<rounds {
       libpcap.append(try readWithLibpcap(files, expected, counts))
       verify.append(try benchmark.measure(lanecheck, ["verify", "--format", "json", bundle.path], output: report))
-      let data = try Data(contentsOf: URL(filePath: report))
-      let reported = try JSONDecoder().decode(ReportedRun.self, from: data)
-      verdict = reported.verdict
-      for difference in differences(reported, expected) where !wrong.contains(difference) { wrong.append(difference) }
+      verdict = try check(report, expected, &wrong)
+      bare.append(try benchmark.measure(lanecheck, ["verify", "--format", "json", withoutFlows.path], output: report))
+      _ = try check(report, expected, &wrong)
+    }
+    var simulate: Usage?
+    if simulates {
+      let simulated = place.appending(path: "\(name)-simulated")
+      defer { try? FileManager.default.removeItem(at: simulated) }
+      let arguments = ["simulate", "--quiet", bundle.path, "--output", simulated.path]
+      simulate = try benchmark.measure(lanecheck, arguments, output: counts)
     }
     let bytes = try files.reduce(UInt64(0)) {
       $0 + UInt64(try URL(filePath: $1).resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0)
     }
     return Measurement(
-      expected: expected, bytes: bytes, libpcap: median(libpcap), verify: median(verify), verdict: verdict,
-      differences: wrong)
+      expected: expected, bytes: bytes, libpcap: median(libpcap), verify: median(verify), bare: median(bare),
+      simulate: simulate, verdict: verdict, differences: wrong)
+  }
+
+  /// Notes where a report is not what it should be. Returns its verdict.
+  private func check(_ report: String, _ expected: ExpectedReport, _ wrong: inout [String]) throws -> String {
+    let reported = try JSONDecoder().decode(ReportedRun.self, from: Data(contentsOf: URL(filePath: report)))
+    for difference in differences(reported, expected) where !wrong.contains(difference) { wrong.append(difference) }
+    return reported.verdict
   }
 
   /// Generates the bundle unless it is there.
@@ -112,10 +134,13 @@ struct Run: ParsableCommand {
     row("libpcap loop", full.libpcap, expected.frames)
     row("lanecheck verify", full.verify, expected.frames)
     print(column("ratio", full.verify.wall / full.libpcap.wall, full.verify.cpu / full.libpcap.cpu))
+    row("  without flows", full.bare, expected.frames)
+    print(column("with / without flows", full.verify.wall / full.bare.wall, full.verify.cpu / full.bare.cpu))
     print("")
     row("libpcap, a tenth", small.libpcap, small.expected.frames)
     row("verify, a tenth", small.verify, small.expected.frames)
     print(column("ratio", small.verify.wall / small.libpcap.wall, small.verify.cpu / small.libpcap.cpu))
+    if let simulate = small.simulate { row("simulate, a tenth", simulate, small.expected.trajectories.sent) }
     print("")
     for run in [full, small] {
       guard run.differences.isEmpty else {
