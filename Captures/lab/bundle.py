@@ -9,6 +9,7 @@ import time
 
 import expectation
 import manifest
+import neutron
 import state
 import switch
 import truth
@@ -37,13 +38,16 @@ class Bundle:
         self.evidence = []
         # Bridges whose flows are dumped beside those of br-int and br-tun.
         self.bridges = ()
+        # Bridges whose flows nobody dumped.
+        self.undumped = ()
         self.fault = None
         self.told = []
         self.started = self.ended = None
         self.expected = expectation.Expectation(scenario.name)
         self.version = switch.version()
         self.measured = {"affected_frame_numbers": {}}
-        self.manifest = None
+        # Files at the top of the bundle, by name.
+        self.intent = {}
 
     # What to capture
 
@@ -94,7 +98,8 @@ class Bundle:
         lab.note("captures ended")
 
     def collect(self, host, directory):
-        state.collect(host, directory, self.version, self.spelling, self.tables, self.bridges, self.with_links)
+        state.collect(host, directory, self.version, self.spelling, self.tables, self.bridges, self.with_links,
+                      self.undumped)
         for name, *command in self.evidence:
             state.add_evidence(host, directory, name, *command)
 
@@ -114,8 +119,18 @@ class Bundle:
 
     def use_manifest(self, complete=False):
         """The bundle gets a lanecheck.yaml, and its networks have their names in the report."""
-        self.manifest = manifest.manifest(self.lab, complete)
+        self.intent["lanecheck.yaml"] = manifest.manifest(self.lab, complete)
         self.expected.named_by_manifest = True
+
+    def use_neutron(self):
+        """The bundle gets Neutron's lists of networks and ports, as they are now."""
+        self.intent["neutron-networks.json"] = neutron.networks(self.lab)
+        self.intent["neutron-ports.json"] = neutron.ports(self.lab)
+        self.expected.named_by_manifest = True
+
+    def keep_small(self):
+        """No more state than the question needs."""
+        self.spelling, self.tables, self.with_after, self.with_links = "13", (), False, False
 
     # Writing
 
@@ -126,8 +141,8 @@ class Bundle:
             compress_captures(self.directory, document["captures"])
         (self.directory / "truth.json").write_text(json.dumps(document, indent=1) + "\n")
         (self.directory / "expect.yaml").write_text(self.expected.text(self.scenario))
-        if self.manifest:
-            (self.directory / "lanecheck.yaml").write_text(self.manifest)
+        for name, text in self.intent.items():
+            (self.directory / name).write_text(text)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copytree(self.directory, partial)

@@ -3,7 +3,7 @@
 import packets
 import plumbing
 from commands import run
-from relay import Relay
+from relay import Reflector, Relay
 
 
 def swap_flow(host, bridge, old, new):
@@ -63,6 +63,21 @@ def underlay_relay(lab, host, change):
     relay = Relay((lab.wire, end), (lab.wire, f"r{host.number}"), change)
     lab.relays.append(relay)
     return relay
+
+
+def reflect(lab, guest, chosen):
+    """The guest sends some of the frames that reach it out again, each as it is."""
+    seen = set()
+
+    def change(frame, forward):
+        if not forward or not chosen(frame) or frame in seen:
+            return []
+        seen.add(frame)
+        return [(0.005, frame)]
+
+    reflection = Reflector((guest.namespace, guest.device), change)
+    lab.relays.append(reflection)
+    return reflection
 
 
 def renumber(lab, host, networks):

@@ -11,6 +11,8 @@ class Expectation:
         self.verdict = "pass"
         self.findings = []
         self.allowed = []
+        self.never = []
+        self.fail_on = None
         self.coverage = []
         self.named_by_manifest = False
 
@@ -34,6 +36,11 @@ class Expectation:
         self.allowed += [rule for rule in rules if rule not in self.allowed]
         return self
 
+    def forbids(self, *rules):
+        """Findings that must not be there, not even as remarks."""
+        self.never += rules
+        return self
+
     def covers(self, host, network, out=">0", into=">0"):
         self.coverage.append({"host": host.name, "network": network, "out": out, "in": into})
         return self
@@ -45,6 +52,10 @@ class Expectation:
             lines.append(self.item(finding))
         if self.allowed:
             lines.append("allow: [" + ", ".join(self.allowed) + "]")
+        if self.fail_on:
+            lines.append(f"failOn: {self.fail_on}")
+        if self.never:
+            lines.append("never: [" + ", ".join(self.never) + "]")
         if self.coverage:
             lines.append("coverage:")
             for row in self.coverage:

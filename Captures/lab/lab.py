@@ -90,6 +90,18 @@ class Lab:
         self.guests.append(guest)
         return guest
 
+    def spare_address(self, network, number=0):
+        """An address of a network that no guest has; different ones by number."""
+        taken = {guest.ip for guest in self.guests if guest.network is network}
+        last = 40
+        while True:
+            address = str(network.subnet[last])
+            if address not in taken:
+                if number == 0:
+                    return address
+                number -= 1
+            last = last % (network.subnet.num_addresses - 2) + 1
+
     # Building
 
     def build(self):

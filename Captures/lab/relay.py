@@ -100,6 +100,24 @@ class Relay:
             end.close()
 
 
+class Reflector(Relay):
+    """One device: what `change` gives for a frame that comes in goes out by it again."""
+
+    def __init__(self, end, change):
+        super().__init__(end, end, change)
+
+    def _take(self, handle):
+        if handle is self.ends[0]:
+            super()._take(handle)
+            return
+        # The second socket only sends: what it hears is the first one's to take.
+        while True:
+            try:
+                receive(handle)
+            except (BlockingIOError, OSError):
+                return
+
+
 def unchanged(frame, _forward):
     return [(0, frame)]
 

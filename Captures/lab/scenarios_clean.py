@@ -166,6 +166,7 @@ def vrrp(lab, bundle):
         advertise(b, 6, 500)
         traffic.chat(c, b, tcp=0)
     cover_all(lab, bundle)
+    bundle.expected.forbids("mac-moved")
 
 
 @scenario("security-groups", "near", "security groups in qbr drop what a guest must not get: seen at qvo, absent at the tap",

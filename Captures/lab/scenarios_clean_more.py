@@ -112,6 +112,7 @@ def host_noise(lab, bundle):
         traffic.chat(b, a, tcp=0)
         traffic.announce_all([a, b])
     cover_all(lab, bundle)
+    bundle.expected.forbids("spoof-blocked")
 
 
 @scenario("named-by-manifest", "clean", "lanecheck.yaml names networks and ports and says that they are all there are")

@@ -78,11 +78,15 @@ def duplicated(lab, bundle):
           rule="frame-duplicated")
 def guest_repeats(lab, bundle):
     (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=0)
         same = packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(a.ip, b.ip, 7000, 7001, b"again", 5))
         packets.send_frames(a.namespace, a.device, [same] * 9, gap=0.004)
         packets.send_frames(a.namespace, a.device, [same] * 3, gap=0.3)
+        for n in range(8):
+            twin = packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(a.ip, b.ip, 7000, 7001, b"twice %d" % n, 20 + n))
+            packets.send_frames(a.namespace, a.device, [twin] * 2, gap=0.006)
         traffic.announce_all([a, b, c])
     bundle.expected.covers(one, net).covers(two, net)
 

@@ -5,7 +5,7 @@ import time
 
 from commands import CommandFailed, run
 
-def collect(host, directory, version, spelling="13", tables=(), extras=(), links=True):
+def collect(host, directory, version, spelling="13", tables=(), extras=(), links=True, undumped=()):
     """Writes the state files of a host; collected.json has the time of each, in seconds since 1970."""
     directory.mkdir(parents=True, exist_ok=True)
     switch = host.switch
@@ -17,7 +17,7 @@ def collect(host, directory, version, spelling="13", tables=(), extras=(), links
 
     write("ovs-vsctl-show.txt", switch.vsctl("show"))
     for bridge in ["br-tun", "br-int", *extras]:
-        for name, text in flow_dumps(switch, bridge, spelling):
+        for name, text in flow_dumps(switch, bridge, spelling) if bridge not in undumped else ():
             write(name, text)
         write(f"{bridge}.ports", switch.ofctl("show", bridge, dialect="OpenFlow10"))
     write("br-int.fdb", switch.appctl("fdb/show", "br-int"))

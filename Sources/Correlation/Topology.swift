@@ -256,6 +256,12 @@ public final class Topology: Sendable {
     return words.isEmpty ? nil : words.joined(separator: " ")
   }
 
+  /// Whether a port is a router's: plain, distributed, or one of those that stand in for each other.
+  public func isRouters(port: Int) -> Bool {
+    let owner = deployment.ports[port].deviceOwner ?? ""
+    return owner.hasPrefix("network:router") || owner.hasPrefix("network:ha_router") || owner == "network:floatingip"
+  }
+
   /// Whether a MAC belongs to several ports at once (HA, DVR, allowed address pairs, cloned tenants). A guest that
   /// migrates has one port on each host, with the same UUID; a distributed or redundant router has so for good.
   public func livesInSeveralPlaces(_ mac: MACAddress) -> Bool {
@@ -263,7 +269,7 @@ public final class Topology: Sendable {
     // A prefix is a default, and guests may have MACs from any: whose MAC is known is no router's.
     guard let owners = portsOfMAC[mac] else { return mac.isDistributedRouterHost }
     guard owners.count > 1 else { return false }
-    if owners.contains(where: { deployment.ports[$0].deviceOwner?.hasPrefix("network:router") ?? false }) { return true }
+    if owners.contains(where: { isRouters(port: $0) }) { return true }
     guard let uuid = deployment.ports[owners[0]].uuid else { return true }
     return owners.contains { deployment.ports[$0].uuid != uuid }
   }

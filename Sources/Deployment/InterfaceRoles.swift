@@ -8,6 +8,10 @@ extension Deployment {
     guard hosts.indices.contains(host) else { return InterfaceRole(kind: .unknown) }
     let port = ports.firstIndex { $0.host == host && $0.path.contains(interface) }
     if let kind = hosts[host].interfaceKinds[interface] { return InterfaceRole(kind: kind, port: port) }
+    // Open vSwitch keeps the output of a mirror for that: whoever is plugged in there takes part in no network.
+    if port.map({ isMirrorOutput(ports[$0], on: host) }) ?? isMirrorOutput(interface, on: host) {
+      return InterfaceRole(kind: .mirror, port: port)
+    }
     if let port {
       let kind = ports[port].kind(of: interface)
       // A distributed router's frames change on their way.
@@ -17,9 +21,7 @@ extension Deployment {
   }
 
   private func kindFromState(_ name: String, _ host: Int) -> PointKind? {
-    let states = [hosts[host].before, hosts[host].after].compactMap { $0 }
-    let bridges = states.flatMap(\.bridges)
-    if bridges.contains(where: { $0.mirrors.contains { $0.outputPort == name } }) { return .mirror }
+    let bridges = bridges(of: host)
     if underlayInterfaces(of: host).contains(name) { return .tunnel }
     if bridges.contains(where: { $0.name == name }) { return name.hasPrefix("tbr-") ? .trunk : .bridge }
     for bridge in bridges {
@@ -33,6 +35,16 @@ extension Deployment {
       return .bridge
     }
     return nil
+  }
+
+  private func bridges(of host: Int) -> [Bridge] { [hosts[host].before, hosts[host].after].compactMap { $0 }.flatMap(\.bridges) }
+
+  private func isMirrorOutput(_ name: String, on host: Int) -> Bool {
+    bridges(of: host).contains { $0.mirrors.contains { $0.outputPort == name } }
+  }
+
+  private func isMirrorOutput(_ port: Port, on host: Int) -> Bool {
+    port.bridgePort.map { isMirrorOutput($0, on: host) } ?? false
   }
 
   private func kindFromName(_ name: String, _ host: Int) -> PointKind {

@@ -139,7 +139,8 @@ extension FindingBuilder {
   /// Whether security groups or address protection may have dropped the frames on this stretch: in br-int, or in the
   /// Linux bridge.
   func isPolicy(_ key: StretchKey) -> Bool {
-    switch key.stretch {
+    guard judge.makes(.bridgeFirewall) else { return false }
+    return switch key.stretch {
     case .underlay, .floodCopy: false
     case .intoTunnel, .outward, .toPort: installed.mayFilter(host: Int(key.host)) ?? !isHybrid(key.port)
     case .betweenPorts: installed.mayFilter(host: Int(key.peer)) ?? !isHybrid(key.port)

@@ -154,7 +154,7 @@ extension FindingBuilder {
       guard judge.doubted(key.host, key.peer) < 3,
         let sizes = judge.sizes[key].map({ unchanged($0, key) }),
         sizes.isLimit(lastPassed: lastPassed[pairOf(key)] ?? .min), let least = sizes.missed.map(\.length).min(),
-        least > largest[pairOf(key)] ?? 0
+        least > largest[pairOf(key)] ?? 0 || !judge.makes(.someOfThatSizePass)
       else { continue }
       let pair = pairOf(key)
       var limit = limits[pair] ?? (key, FaultRecord(), 0, 0)
@@ -362,7 +362,7 @@ extension FindingBuilder {
       "\(hostName(odd)) sends its tunnel packets \(words(own)), and \(list(peers.map(hostName))) "
       + vids.map(words).joined(separator: " or ")
     var draft = draft(
-      nil, record, rule: "outer-vlan-mismatch", severity: first.isTranslated ? .info : .warning, host: odd, network: -1,
+      nil, record, rule: "outer-vlan-mismatch", severity: first.isTranslated && judge.makes(.translatedVLANs) ? .info : .warning, host: odd, network: -1,
       message: first.isTranslated
         ? what + ": each gets the other's in its own, a switch between them translates both ways"
         : what + ": they pass only if a switch between translates")
@@ -374,7 +374,7 @@ extension FindingBuilder {
 
   /// Between hosts in different subnets each has the VLAN of its own: packets go to a router, not to the peer's NIC.
   private func isRouted(_ there: OuterTag, _ back: OuterTag) -> Bool {
-    there.evidence.outerDestination != back.evidence.outerSource
+    judge.makes(.routedUnderlay) && there.evidence.outerDestination != back.evidence.outerSource
       && back.evidence.outerDestination != there.evidence.outerSource
   }
 }

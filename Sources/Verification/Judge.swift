@@ -131,7 +131,7 @@ struct Judge: Sendable {
   /// Judges one group of equal frames, sorted by time.
   mutating func judge(_ group: [Observation]) {
     guard let head = group.first else { return }
-    if topology.deviceMACs.contains(head.source), !hasTunnelSighting(group) {
+    if topology.deviceMACs.contains(head.source), !hasTunnelSighting(group), makes(.hostsDevices) {
       counts.otherFrames += UInt64(group.count)
       return
     }
@@ -289,7 +289,7 @@ struct Judge: Sendable {
   /// Whether a port of the network that got a frame has the same source MAC on the host where it entered, or, where
   /// that is not known, on any: cloned tenants send the same bytes.
   func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
-    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1 else { return false }
+    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1, makes(.clonedTenants) else { return false }
     return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
   }
 
@@ -366,7 +366,8 @@ struct Judge: Sendable {
     let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
     let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
     guard let configured = tunnelPorts.of(receiver, towards: sender, seen: seen.tunnelPort),
-      configured != seen.tunnelPort, !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort)
+      configured != seen.tunnelPort && !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort)
+        || seen.tunnelPort != TunnelPortPlan.standard && !makes(.agreedPort)
     else { return false }
     // A frame of a sender whose own point was captured is counted there.
     let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver
@@ -415,7 +416,7 @@ struct Judge: Sendable {
   mutating func judgeWitness(_ index: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[index]
     let point = topology.points[Int(seen.point)]
-    guard point.isMirror, seen.tagCount > 0, seen.vid != 0 else { return false }
+    guard point.isMirror, seen.tagCount > 0 && seen.vid != 0 || !makes(.mirrorOutputs) else { return false }
     var network: Int32 = -1
     for entry in resolver.passages where entry.direction == .fromGuest && entry.host == point.host {
       network = entry.network
@@ -424,6 +425,13 @@ struct Judge: Sendable {
       for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.host == point.host {
         network = tunnel.network
       }
+    }
+    if point.port >= 0, !makes(.mirrorOutputs), network >= 0, network != topology.portNetwork[Int(point.port)] {
+      let key = FaultKey(
+        fault: .crossNetworkDelivery, host: point.host, network: network, port: point.port,
+        observed: UInt32(bitPattern: topology.portNetwork[Int(point.port)]))
+      record(key, base, group, index, isWeak: false)
+      return true
     }
     let vlans = topology.deployment.hosts[Int(point.host)].localVLANs
     guard network >= 0, let expected = vlans[Int(network)], expected != seen.vid,

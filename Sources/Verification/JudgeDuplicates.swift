@@ -35,14 +35,14 @@ extension Judge {
       if tunnel.direction == .out {
         let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
         let entered = entries(on: tunnel.host, tunnel.network)
-        guard copies > 1, entered > 0, copies > entered else { continue }
+        guard copies > 1, entered > 0, copies > excused(entered) else { continue }
         let beyond = arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group)
         let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
       } else if tunnel.direction == .in {
         let copies = count(from: tunnel.peer, to: tunnel.host, .in, tunnel.network, seen, group)
         let sent = count(from: tunnel.peer, to: tunnel.host, .out, tunnel.network, nil, group)
-        guard copies > 1, sent > 0, copies > sent else { continue }
+        guard copies > 1, sent > 0, copies > excused(sent) else { continue }
         let key = DuplicateKey(stage: .underlay, host: tunnel.peer, peer: tunnel.host, network: tunnel.network)
         note(
           key, shown: deliveries(on: tunnel.host, tunnel.network), expected: copies, base, group,
@@ -70,11 +70,14 @@ extension Judge {
       {
         sources += 1
       }
-      guard copies > 1, sources > 0, copies > sources else { continue }
+      guard copies > 1, sources > 0, copies > excused(sources) else { continue }
       let key = DuplicateKey(stage: .receiver, host: delivery.host, network: delivery.network, port: delivery.port)
       note(key, shown: whole, expected: copies, base, group, Int(delivery.first))
     }
   }
+
+  /// As many copies as entered are in order.
+  private func excused(_ entered: Int) -> Int { makes(.repeatedByGuests) ? entered : min(entered, 1) }
 
   /// Whether a point shows a frame twice in one file and direction.
   private func hasRepeats(_ group: [Observation]) -> Bool {
@@ -160,7 +163,7 @@ extension Judge {
     _ key: DuplicateKey, shown: Int?, expected: Int, _ base: UInt64, _ group: [Observation], _ index: Int
   ) {
     guard let shown else { return }
-    if shown >= expected {
+    if shown >= expected || !makes(.writtenTwice) {
       duplicates[key, default: DuplicateRecord()].confirmed.add(
         trajectory: base, group[index], isWeak: false, group: group, index: index)
       duplicates[key]?.confirmed.frames.add(group[index])

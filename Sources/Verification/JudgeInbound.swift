@@ -28,11 +28,12 @@ extension Judge {
           trajectoryNumber(of: tunnel, base), isWeak: false, group)
       if !wrong.isEmpty { fault = true }
     }
-    if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
+    let isSenderCaptured = tunnel.peer >= 0 && topology.hostHasTunnelPoint[Int(tunnel.peer)]
+    if tunnel.peer >= 0, isSenderCaptured || !makes(.senderNotCaptured) {
       if tunnel.sent >= 0 {
         passing.sent[Int(tunnel.peer)] += 1
         noteStation(receiver: tunnel.host, sender: tunnel.peer, seen.outerSource)
-      } else if isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
+      } else if !isSenderCaptured || isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
         if isTwice(at) {
           // The capture wrote it twice, or the underlay doubled it.
         } else if hasEntry(on: tunnel.peer) {
@@ -226,6 +227,13 @@ extension Judge {
     var fault = false
     if judgeUntagged(delivery, group, base) { return true }
     if judgeTags(delivery, group, base) { fault = true }
+    if delivery.laneMatches, !makes(.clonedTenants), let other = foreignEntry(delivery) {
+      let key = FaultKey(
+        fault: .crossNetworkDelivery, host: delivery.host, network: other, port: delivery.port,
+        observed: UInt32(bitPattern: delivery.network))
+      recordDelivery(key, base, delivery, group)
+      return true
+    }
     if delivery.fromTunnel >= 0 {
       let arrival = resolver.tunnels[Int(delivery.fromTunnel)]
       guard delivery.network >= 0, !delivery.laneMatches else {
@@ -295,6 +303,15 @@ extension Judge {
     return true
   }
 
+  /// Another network in which the same bytes entered.
+  private func foreignEntry(_ delivery: Passage) -> Int32? {
+    for entry in resolver.passages
+    where entry.direction == .fromGuest && entry.network >= 0 && entry.network != delivery.network {
+      return entry.network
+    }
+    return nil
+  }
+
   /// A port without a tag is a trunk: it gets every network's frames, with their tags.
   mutating func judgeUntagged(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
     guard topology.isUntagged[Int(delivery.port)] else { return false }
@@ -356,7 +373,7 @@ extension Judge {
 
   /// A frame that gained a tag on its way to the guest.
   mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
-    guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 else { return false }
+    guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 || !makes(.priorityTags) else { return false }
     guard !topology.carriesTags[Int(delivery.port)] || !makes(.trunkPorts) else { return false }
     var before: Int
     var trajectory = base

@@ -18,7 +18,7 @@ extension Judge {
       if hasLeft(at), isSharedByMistake(seen.source, entry),
         let rival = senders.note(
           .init(network: entry.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: entry.host)),
-          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust)
+          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust, isChangeAllowed: makes(.handedOver))
       {
         let key = FaultKey(
           fault: .duplicateAddress, host: -1, network: entry.network, observed: 1, detail: seen.source.rawValue)
@@ -30,7 +30,7 @@ extension Judge {
         speaksForItself(seen.source, entry),
         let rival = answers.note(
           .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue,
-          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust)
+          on: entry.host, at: seen.time, window: Judge.disputeWindow, trust, isChangeAllowed: makes(.handedOver))
       {
         let key = FaultKey(fault: .duplicateAddress, host: -1, network: entry.network, detail: UInt64(seen.target))
         record(key, trajectory, group, Int(entry.first), isWeak: false)
@@ -44,21 +44,23 @@ extension Judge {
   /// has none of them; router, HA and allowed MACs live in several places by design.
   private func isSharedByMistake(_ mac: MACAddress, _ entry: Passage) -> Bool {
     guard topology.isOwn(mac, of: Int(entry.port)), let owners = topology.portsOfMAC[mac], owners.count > 1,
-      !isRouters(mac)
+      !isRouters(mac) || !makes(.routersAddresses)
     else { return false }
     let own = topology.deployment.ports[Int(entry.port)]
     return owners.contains { other in
       let port = topology.deployment.ports[other]
       return topology.portNetwork[other] == entry.network && topology.portHost[other] != entry.host
-        && topology.isOwn(mac, of: other) && port.source != .inferred && (port.uuid == nil || port.uuid != own.uuid)
+        && topology.isOwn(mac, of: other) && port.source != .inferred
+        && (port.uuid == nil || port.uuid != own.uuid || !makes(.handedOver))
     }
   }
 
   /// Whether a guest answers by its own MAC, and nothing lets it speak for others.
   private func speaksForItself(_ mac: MACAddress, _ entry: Passage) -> Bool {
     let port = topology.deployment.ports[Int(entry.port)]
-    return topology.isOwn(mac, of: Int(entry.port)) && port.portSecurity != false && port.allowedMACs.isEmpty
-      && port.allowedAddresses.isEmpty && !isRouters(mac)
+    return topology.isOwn(mac, of: Int(entry.port)) && port.portSecurity != false
+      && (port.allowedMACs.isEmpty && port.allowedAddresses.isEmpty || !makes(.sharedAddresses))
+      && (!isRouters(mac) || !makes(.routersAddresses))
   }
 
   /// A source MAC that its port may not use.
@@ -68,7 +70,7 @@ extension Judge {
     if topology.isOwn(seen.source, of: Int(entry.port)) { return }
     let port = topology.deployment.ports[Int(entry.port)]
     guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
-      !port.macs.contains(seen.source), !topology.deviceMACs.contains(seen.source),
+      !port.macs.contains(seen.source), !topology.deviceMACs.contains(seen.source) || !makes(.hostsDevices),
       !mayBeUsed(seen.source, at: port)
     else { return }
     let isPast = hasLeft(at) || !makes(.stoppedInTime)
@@ -102,14 +104,12 @@ extension Judge {
 
   /// Whether a port may send from a MAC that is not its own: an allowed address pair, or a router's.
   private func mayBeUsed(_ mac: MACAddress, at port: Port) -> Bool {
-    port.allowedMACs.contains(mac) || isRouters(mac) || mac.isVirtualRouter || mac.isDistributedRouterHost
+    if port.allowedMACs.contains(mac), makes(.allowedPairs) { return true }
+    return (isRouters(mac) || mac.isVirtualRouter || mac.isDistributedRouterHost) && makes(.routersMACs)
   }
 
   private func isRouters(_ mac: MACAddress) -> Bool {
-    (topology.portsOfMAC[mac] ?? []).contains {
-      let owner = topology.deployment.ports[$0].deviceOwner ?? ""
-      return owner.hasPrefix("network:router") || owner.hasPrefix("network:ha_router") || owner == "network:floatingip"
-    }
+    (topology.portsOfMAC[mac] ?? []).contains { topology.isRouters(port: $0) }
   }
 
   /// Whether an entry was seen beyond its host's enforcement: in a tunnel, or at another port.

@@ -25,7 +25,7 @@ extension Judge {
         fault = true
       }
     }
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry < 0 {
+    for tunnel in resolver.tunnels where tunnel.direction == .out && (tunnel.entry < 0 || !makes(.guestsForward)) {
       if judgeReflection(tunnel, group, base) {
         fault = true
       }
@@ -47,8 +47,10 @@ extension Judge {
   }
 
   private mutating func noteArrivals(_ group: [Observation], _ base: UInt64) {
-    for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.peer >= 0 {
-      noteArrival(tunnel, group[Int(tunnel.observation)], base, group)
+    for tunnel in resolver.tunnels where tunnel.direction == .in {
+      let seen = group[Int(tunnel.observation)]
+      // A VTEP that hosts have tunnels to teaches them, whether or not its host is known.
+      if tunnel.peer >= 0 || Int(seen.outerFrom) < topology.vtepHost.count { noteArrival(tunnel, seen, base, group) }
     }
   }
 
@@ -79,10 +81,10 @@ extension Judge {
     else { return false }
     if receivers.count > 1 {
       // Flows that never learn need no time to.
-      let grace = facts.learns[cell] == 0 ? 0 : Judge.learningGrace
+      let grace = facts.learns[cell] == 0 || !makes(.learningGrace) ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
         first.time &- proof < facts.learnedLifetime[Int(host)] &- grace || !makes(.learnedTimeout),
-        !reinstalls[Int(host)].forgot(between: proof, and: first.time)
+        !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.forgottenByRestart)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
       for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
@@ -92,7 +94,8 @@ extension Judge {
       }
       return true
     }
-    guard location.last <= first.time, !receivers.contains(location.vtep), location.since <= first.time &- Judge.learningGrace,
+    guard location.last <= first.time, !receivers.contains(location.vtep),
+      location.since <= first.time &- (makes(.settlingLocation) ? Judge.learningGrace : 0),
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
       !livesBehind(receivers[0], first.destination) || hasMoved(first.destination, network, from: receivers[0])
@@ -221,7 +224,7 @@ extension Judge {
     guard
       let rival = senders.note(
         .init(network: tunnel.network, subject: seen.source.rawValue), holder: UInt64(UInt32(bitPattern: tunnel.host)),
-        on: tunnel.host, at: seen.time, window: Judge.disputeWindow, trust)
+        on: tunnel.host, at: seen.time, window: Judge.disputeWindow, trust, isChangeAllowed: makes(.handedOver))
     else { return }
     let key = FaultKey(fault: .duplicateAddress, host: -1, network: tunnel.network, observed: 1, detail: seen.source.rawValue)
     record(key, base, group, Int(tunnel.observation), isWeak: false)
@@ -270,7 +273,7 @@ extension Judge {
     guard !first.destination.isReservedBridgeGroup else { return }
     if !reinstalls[Int(host)].floods.isEmpty,
       let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)],
-      reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time)
+      reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time), makes(.floodsReinstalled)
     {
       return
     }
@@ -290,7 +293,8 @@ extension Judge {
   private mutating func judgeReflection(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[Int(tunnel.observation)]
     let owners = topology.portsOfMAC[seen.source] ?? []
-    guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) else { return false }
+    guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) || !makes(.guestsForward)
+    else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
     record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
@@ -324,8 +328,8 @@ extension Judge {
     if !visitors.isEmpty { visitors.remove(visitor(seen.source, tunnel.host)) }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
-    guard let before, !topology.livesInSeveralPlaces(seen.source),
-      tunnel.sent >= 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
+    guard let before, !topology.livesInSeveralPlaces(seen.source) || !makes(.movesByDesign),
+      tunnel.sent >= 0 || tunnel.peer < 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }
     // A frame that the sender merely reflected tells nothing of where its MAC lives.
     if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0, cameIn(resolver.tunnels[Int(tunnel.sent)]) { return }

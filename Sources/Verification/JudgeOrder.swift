@@ -38,7 +38,8 @@ struct OrderLedger: Sendable {
   private static func place(_ seen: Observation) -> UInt32 { UInt32(seen.capture) << 16 | UInt32(seen.point) }
 
   /// Notes a frame that was sent and arrived; returns whether a frame is known to be overtaken by it now.
-  mutating func note(_ sent: Observation, _ arrived: Observation, way: UInt64) -> Bool {
+  /// - Parameter isStartExcused: whether the start of a flow does not count.
+  mutating func note(_ sent: Observation, _ arrived: Observation, way: UInt64, isStartExcused: Bool) -> Bool {
     if flows.isEmpty { flows = Array(repeating: Flow(), count: 4096) }
     let ends = (sent.source.rawValue ^ way &* 0x9e37_79b9_7f4a_7c15) &+ UInt64(sent.flow) << 48
     let id = (ends ^ sent.destination.rawValue &* 0xa076_1d64_78bd_642f) | 1
@@ -56,7 +57,7 @@ struct OrderLedger: Sendable {
     // Frames are told in the order of their first sightings, or nearly.
     let (sentAfter, arrivedAfter) = (sent.time &- flow.sent, arrived.time &- flow.arrived)
     let changedPlaces =
-      flow.frames > OrderLedger.excusedFrames && abs(sent.time &- flow.began) > OrderLedger.excusedTime
+      (flow.frames > OrderLedger.excusedFrames && abs(sent.time &- flow.began) > OrderLedger.excusedTime || !isStartExcused)
       && (sentAfter > 0) != (arrivedAfter > 0)
       && min(abs(sentAfter), abs(arrivedAfter)) > OrderLedger.leastDistance
     // A late frame counts once, however many overtake it.
@@ -93,7 +94,7 @@ extension Judge {
       let sent = group[Int(resolver.tunnels[Int(tunnel.sent)].observation)]
       guard sent.flow != 0, tunnel.peer >= 0, !hidesStamps(tunnel) else { continue }
       let way = UInt64(UInt32(bitPattern: tunnel.peer)) << 32 | UInt64(UInt32(bitPattern: tunnel.host))
-      if order.note(sent, arrived, way: way) { order.record(way, base, group, Int(tunnel.observation)) }
+      if order.note(sent, arrived, way: way, isStartExcused: makes(.startOfFlow)) { order.record(way, base, group, Int(tunnel.observation)) }
     }
   }
 

@@ -28,14 +28,14 @@ extension Judge {
   }
 
   private func areLive(_ points: [Int], _ time: Int64, within slack: Int64) -> Bool {
-    for point in points where !spans[point].contains(time, within: slack) { return false }
+    for point in points where !spans[point].contains(time, within: slack) && makes(.notRecording) { return false }
     return true
   }
 
   func isLive(port: Int32, _ time: Int64) -> Bool {
     guard !topology.hidesFrames[Int(topology.portHost[Int(port)])] else { return false }
     for index in topology.guestPoints[Int(port)] {
-      if spans[index].contains(time) { return true }
+      if spans[index].contains(time) || !makes(.notRecording) { return true }
     }
     return false
   }
@@ -44,7 +44,7 @@ extension Judge {
 
   /// Whether a point shows frames of that kind between the same stations, and was recording.
   private func wouldShow(_ point: Int, _ time: Int64) -> Bool {
-    spans[point].contains(time) && shownPairs[point * PairMark.words + mark.word] & mark.bit != 0
+    (spans[point].contains(time) || !makes(.notRecording)) && shownPairs[point * PairMark.words + mark.word] & mark.bit != 0
   }
 
   private func tunnelWouldShow(_ host: Int32, _ time: Int64) -> Bool {
@@ -62,7 +62,7 @@ extension Judge {
     for rank in 0..<4 {
       let point = Int(topology.pointOfRank[port * 4 + rank])
       guard point >= 0, wouldShow(point, seen.time) else { continue }
-      let isBehind = isHybrid && rank < 2
+      let isBehind = isHybrid && rank < 2 && makes(.securityGroups)
       if !isBehind || seen.frameClass == .arpRequest || seen.frameClass == .arpReply { count += 1 }
     }
     return count
@@ -85,11 +85,15 @@ extension Judge {
   }
 
   /// Whether a switch may hold the frame back where nobody listens (IGMP snooping).
-  private func isPruned(_ seen: Observation) -> Bool { seen.destination.isGroup && !seen.destination.isBroadcast }
+  private func isPruned(_ seen: Observation) -> Bool {
+    seen.destination.isGroup && !seen.destination.isBroadcast && !seen.destination.isReservedBridgeGroup
+      && makes(.prunedMulticast)
+  }
 
   /// Whether address protection of br-int may drop the frame: it looks at what ARP and ND say.
   private func isGuarded(_ seen: Observation) -> Bool {
-    switch seen.frameClass {
+    guard makes(.answeredLocally) else { return false }
+    return switch seen.frameClass {
     case .arpRequest, .arpReply, .neighborSolicitation, .neighborAdvertisement, .rarp: true
     default: false
     }
@@ -301,7 +305,8 @@ extension Judge {
   func expects(_ port: Int, _ seen: Observation) -> Bool {
     // At a tap behind qbr, security groups drop what is not ARP.
     isFor(port, seen)
-      && (topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply)
+      && (topology.portIsCapturedAtBridge[port] || seen.frameClass == .arpRequest || seen.frameClass == .arpReply
+        || !makes(.securityGroups))
   }
 
   private func isFor(_ port: Int, _ seen: Observation) -> Bool {
@@ -316,7 +321,7 @@ extension Judge {
     let entry = resolver.passages[at]
     let bridge = Int(topology.pointOfRank[Int(entry.port) * 4 + 3])
     return entry.ranks == 1 && topology.portFacts[Int(entry.port)].isHybrid && bridge >= 0
-      && spans[bridge].contains(entry.start) && !hasLeft(at) && !isShown(beside: entry.host)
+      && spans[bridge].contains(entry.start) && !hasLeft(at) && !isShown(beside: entry.host) && makes(.securityGroups)
   }
 
   /// Notes guests of other hosts that were heard on this one and did not come by a tunnel: they have moved here,
@@ -338,7 +343,7 @@ extension Judge {
   /// where no switch holds it back.
   func mustLeave(_ entry: Passage, _ seen: Observation) -> Bool {
     guard topology.isOwn(seen.source, of: Int(entry.port)), seen.tagCount == 0,
-      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup,
+      topology.vni(ofNetwork: Int(entry.network)) != nil, !seen.destination.isReservedBridgeGroup || !makes(.reservedMulticast),
       seen.length <= topology.longestFrame
     else { return false }
     if seen.destination.isGroup {

@@ -133,14 +133,17 @@ struct ClaimLedger: Sendable {
 
   /// Notes that `holder` speaks for the subject; claims may come in any order. Returns the rival if each of them spoke
   /// after the other had begun: a change of hands does not look so.
+  /// - Parameter isChangeAllowed: false: a change of hands is a dispute as well.
   mutating func note(
-    _ key: Key, holder: UInt64, on host: Int32, at time: Int64, window: Int64, _ trust: ClockTrust
+    _ key: Key, holder: UInt64, on host: Int32, at time: Int64, window: Int64, _ trust: ClockTrust,
+    isChangeAllowed: Bool = true
   ) -> UInt64? {
     let now = Claim(holder: holder, host: host, first: time, last: time)
     guard let place = claims.place(of: key, whereNew: Pair(one: now), most: ClaimLedger.mostClaims) else { return nil }
     claims.values[place].note(now, window: window)
     let pair = claims.values[place]
     guard let rival = pair.other else { return nil }
+    guard isChangeAllowed else { return rival.holder }
     let slack = trust.slack(host, rival.host, at: time) ?? 0
     let overlap = min(pair.one.last &- rival.first, rival.last &- pair.one.first)
     // Either may have spoken for long, but not the one long after the other.

@@ -102,7 +102,7 @@ extension FindingBuilder {
 
   /// Whole classes that security groups of br-int may have dropped: not what they let pass (ARP, ND).
   mutating func addBridgePolicy(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) -> Bool {
-    guard key.stretch == .toPort || key.stretch == .intoTunnel, installed.mayFilter(host: Int(key.host)) == true,
+    guard judge.makes(.bridgeFirewall), key.stretch == .toPort || key.stretch == .intoTunnel, installed.mayFilter(host: Int(key.host)) == true,
       record.missedKinds.keys.allSatisfy({ $0 & 6 == 0 }), !record.missedKinds.isEmpty, record.visible.count >= 3
     else { return false }
     let name = portName(key.port)

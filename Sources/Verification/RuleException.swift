@@ -3,15 +3,46 @@ public enum RuleException: String, Sendable, CaseIterable {
   // Translation
   case guestsOwnTag = "vlan-not-stripped/guests-own-tag"
   case trunkPorts = "unexpected-vlan-tag/trunk-ports"
+  case priorityTags = "unexpected-vlan-tag/priority-tags"
   case noPortToDeliverTo = "unmapped-vni/no-port"
   // Isolation
+  case clonedTenants = "cross-network-delivery/cloned-tenants"
+  case mirrorOutputs = "cross-network-delivery/mirror-outputs"
   case otherOverlays = "unknown-vtep/other-overlays"
+  case senderNotCaptured = "forged-tunnel-frame/sender-not-captured"
   case stoppedInTime = "spoofed-source-mac/stopped-in-time"
+  case allowedPairs = "spoofed-source-mac/allowed-pairs"
+  case routersMACs = "spoofed-source-mac/routers-macs"
+  case admittedByFlows = "spoofed-source-mac/admitted-by-flows"
+  case hostsDevices = "spoofed-source-mac/hosts-devices"
+  case sharedAddresses = "duplicate-address/allowed-pairs"
+  case routersAddresses = "duplicate-address/routers-macs"
+  case handedOver = "duplicate-address/migration"
   // Learning
+  case settlingLocation = "stale-location/grace"
+  case learningGrace = "flooded-after-learned/grace"
   case learnedTimeout = "flooded-after-learned/expired"
+  case forgottenByRestart = "flooded-after-learned/reinstalled"
   case noPortsThere = "incomplete-flood/no-ports-there"
+  case floodsReinstalled = "incomplete-flood/reinstalled"
+  case guestsForward = "tunnel-reflection/guests-forward"
+  case movesByDesign = "mac-moved/several-locations"
+  // Delivery
+  case securityGroups = "frame-lost/security-groups"
+  case bridgeFirewall = "frame-lost/bridge-firewall"
+  case answeredLocally = "frame-lost/answered-locally"
+  case prunedMulticast = "frame-lost/pruned-multicast"
+  case reservedMulticast = "frame-lost/reserved-multicast"
+  case notRecording = "frame-lost/not-recording"
+  case repeatedByGuests = "frame-duplicated/repeated-by-guests"
+  case writtenTwice = "frame-duplicated/written-twice"
+  case startOfFlow = "frame-reordered/start-of-flow"
   // Encapsulation
+  case agreedPort = "nonstandard-tunnel-port/agreed"
   case reservedBits = "malformed-encapsulation/reserved-bits"
+  case routedUnderlay = "outer-vlan-mismatch/routed"
+  case translatedVLANs = "outer-vlan-mismatch/translated"
+  case someOfThatSizePass = "exceeds-underlay-mtu/some-pass"
 }
 
 extension Rule {

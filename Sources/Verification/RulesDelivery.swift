@@ -32,7 +32,8 @@ let deliveryRules: [Rule] = [
     exceptions: """
       A missing sighting alone is never enough. Not raised between tap and qvo without a reason from state (security
       groups drop there: dropped-by-policy), for frames that flows drop, for what is consumed and answered locally (ARP
-      responder, DHCP), nor for reserved multicast (01:80:c2:00:00:0x), which bridges do not forward. Where some frames
+      responder, DHCP), for multicast that switches hold back where nobody asked for it (IGMP snooping), nor for reserved
+      multicast (01:80:c2:00:00:0x), which bridges do not forward. Where some frames
       pass, TCP, fragments and frames above 1,400 octets prove nothing (NICs cut and join them), nor do ARP and ND on
       their way out of a host (address protection), nor what security groups of br-int may drop.
       """),

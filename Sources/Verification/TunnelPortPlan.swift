@@ -4,6 +4,8 @@ import Observations
 /// The UDP ports on which the hosts' tunnels send and receive: as configured, else as their frames show. Hosts may have
 /// Geneve tunnels beside those of VXLAN.
 struct TunnelPortPlan: Sendable {
+  /// VXLAN's by IANA.
+  static var standard: UInt16 { 4789 }
   /// The port that most tunnels use.
   let usual: UInt16?
   /// By host and far host, where a tunnel between them is configured.
@@ -60,7 +62,7 @@ struct TunnelPortPlan: Sendable {
 
   /// A tie goes to the port that IANA assigned to VXLAN.
   private static func most(_ votes: [UInt16: Int]) -> UInt16? {
-    votes.max { ($0.value, $0.key == 4789 ? 1 : 0, $1.key) < ($1.value, $1.key == 4789 ? 1 : 0, $0.key) }?.key
+    votes.max { ($0.value, $0.key == standard ? 1 : 0, $1.key) < ($1.value, $1.key == standard ? 1 : 0, $0.key) }?.key
   }
 
   private static func key(_ host: Int32, _ peer: Int32) -> UInt64 {

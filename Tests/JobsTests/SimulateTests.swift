@@ -65,6 +65,12 @@ import Wire
     try body(output.path, try simulate(options))
   }
 
+  /// The capture of a host's tunnels: the interface alone, or with others in one file.
+  static func tunnelCapture(_ directory: String) -> (path: String, interface: String?) {
+    let alone = ["eth1.pcap", "eth1.pcap.gz"].map { directory + $0 }.first { FileManager.default.fileExists(atPath: $0) }
+    return alone.map { ($0, nil) } ?? (directory + "all.pcapng", "eth1")
+  }
+
   static let vteps = [
     "host1": IPAddress(v4: 0xc000_0201), "host2": IPAddress(v4: 0xc000_0202), "host3": IPAddress(v4: 0xc000_0203),
   ]
@@ -76,10 +82,8 @@ import Wire
       #expect(report.counts.fed > 50)
       for (host, vtep) in Self.vteps.sorted(by: { $0.key < $1.key }) {
         let directory = Bundles.path(bundle) + "/\(host)/"
-        let isMulti = !FileManager.default.fileExists(atPath: directory + "eth1.pcap")
-        let real = try Self.tunnelled(
-          directory + (isMulti ? "all.pcapng" : "eth1.pcap"), interface: isMulti ? "eth1" : nil
-        ).filter { $0.source == vtep }
+        let capture = Self.tunnelCapture(directory)
+        let real = try Self.tunnelled(capture.path, interface: capture.interface).filter { $0.source == vtep }
         let made = try Self.tunnelled(output + "/\(host)/eth1.pcap").filter { $0.source == vtep }
         // At equal depth: a capture cuts encapsulated frames 50 octets earlier.
         let depth = bundle == "clean-snap96" ? 40 : Int.max
@@ -98,9 +102,7 @@ import Wire
         for (copy, count) in truth where simulation[copy, default: 0] < count {
           let first = real.first { Array($0.copy.inner.prefix(depth)) == copy.inner && $0.copy.destination == copy.destination }
           let destination = Array(copy.inner.prefix(6))
-          let arrivals = try Self.tunnelled(
-            directory + (isMulti ? "all.pcapng" : "eth1.pcap"), interface: isMulti ? "eth1" : nil
-          ).filter { $0.source != vtep && Array($0.copy.inner[6..<12]) == destination }.map(\.time).min()
+          let arrivals = try Self.tunnelled(capture.path, interface: capture.interface).filter { $0.source != vtep && Array($0.copy.inner[6..<12]) == destination }.map(\.time).min()
           let time = try #require(first?.time)
           #expect(
             copy.inner[0] & 1 == 0 && arrivals.map { $0 <= time && time - $0 < 2_000_000_000 } ?? false,

@@ -39,10 +39,31 @@ import Verification
 
   /// Which bundle notices that an exception is not made.
   static let near: [(RuleException, String)] = [
+    // Translation
     (.guestsOwnTag, "translation/guest-tag-like-local-vlan"), (.trunkPorts, "clean/trunk"),
-    (.noPortToDeliverTo, "translation/flood-to-hosts-without-ports"), (.otherOverlays, "clean/foreign-overlay"),
-    (.stoppedInTime, "isolation/spoof-blocked"), (.learnedTimeout, "learning/learn-expiry"),
-    (.noPortsThere, "learning/flood-skips-empty-hosts"), (.reservedBits, "encapsulation/reserved-bits"),
+    (.priorityTags, "translation/priority-tags"), (.noPortToDeliverTo, "translation/flood-to-hosts-without-ports"),
+    // Isolation
+    (.clonedTenants, "clean/same-macs"), (.mirrorOutputs, "isolation/mirror-to-guest"),
+    (.otherOverlays, "clean/foreign-overlay"), (.senderNotCaptured, "isolation/moved-to-uncaptured-host"),
+    (.stoppedInTime, "isolation/spoof-blocked"), (.allowedPairs, "isolation/cluster-mac"),
+    (.routersMACs, "isolation/virtual-router-mac"), (.admittedByFlows, "isolation/nested-bridge"),
+    (.hostsDevices, "clean/host-noise"), (.sharedAddresses, "isolation/shared-address"),
+    (.routersAddresses, "isolation/proxy-arp"), (.handedOver, "mac-move"),
+    // Learning
+    (.settlingLocation, "learning/l2population-lags"), (.learningGrace, "learning/late-learning"),
+    (.learnedTimeout, "learning/learn-expiry"), (.forgottenByRestart, "learning/restart-and-silence"),
+    (.noPortsThere, "learning/flood-skips-empty-hosts"), (.floodsReinstalled, "learning/floods-while-restarting"),
+    (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "clean/vrrp"),
+    // Delivery
+    (.securityGroups, "delivery/security-groups-at-tap"), (.bridgeFirewall, "delivery/firewall-in-br-int"),
+    (.answeredLocally, "delivery/asked-again"), (.prunedMulticast, "delivery/unheard-multicast"),
+    (.reservedMulticast, "delivery/bridging-guest"), (.notRecording, "capture/late-host"),
+    (.repeatedByGuests, "delivery/guest-repeats"), (.writtenTwice, "capture/written-twice"),
+    (.startOfFlow, "delivery/overtaken-at-start"),
+    // Encapsulation
+    (.agreedPort, "encapsulation/agreed-udp-port"), (.reservedBits, "encapsulation/reserved-bits"),
+    (.routedUnderlay, "encapsulation/routed-underlay"), (.translatedVLANs, "encapsulation/outer-vlan-mismatch"),
+    (.someOfThatSizePass, "delivery/large-datagrams-blocked"),
   ]
 
   @Test(arguments: near) func anExceptionThatIsNotMadeIsNoticed(exception: RuleException, bundle: String) throws {

@@ -1,0 +1,157 @@
+"""Delivery: what is missing, doubled or overtaken in order."""
+
+import struct
+
+import changes
+import packets
+import wires
+from commands import run
+from expectation import cover_all
+from namespaces import set_sysctl
+from scenario import scenario
+from scenarios_delivery import three_hosts
+
+
+@scenario("bridging-guest", "near", "a guest sends nothing but spanning tree and LLDP frames, which no bridge forwards",
+          rule="frame-lost")
+def bridging_guest(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    bridge = lab.guest("bridge", one, net, plug="direct", protected=False)
+    lab.build()
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    mac = packets.mac_bytes(bridge.mac)
+    hello = b"\x42\x42\x03" + b"\0" * 5 + b"\x80\x00" + mac + b"\0" * 4 + b"\x80\x00" + mac + b"\x80\x01\0\0\x14\0\x02\0\x0f\0"
+    neighbour = b"\x02\x07\x04" + mac + b"\x04\x05\x05eth0\x06\x02\x00\x78\x00\x00" + b"\0" * 20
+    frames = []
+    for n in range(6):
+        frames += [packets.ethernet("01:80:c2:00:00:00", bridge.mac, len(hello), hello + bytes([n]) * 8),
+                   packets.ethernet("01:80:c2:00:00:0e", bridge.mac, 0x88CC, neighbour + bytes([n]) * 4)]
+    other = [packets.ethernet(packets.BROADCAST, a.mac, 0x88B5, b"local experiment %02d" % n + b"\0" * 40) for n in range(4)]
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(bridge.namespace, bridge.device, frames, gap=0.05)
+        packets.send_frames(a.namespace, a.device, other)
+        traffic.announce_all([a, b])
+    bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("asked-again", "near", "an ARP responder answers a guest that asks again and again: the questions leave no host",
+          rule="frame-lost")
+def asked_again(lab, bundle):
+    lab.l2population = lab.responder = True
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    question = packets.ethernet(packets.BROADCAST, a.mac, 0x0806, packets.arp(1, a.mac, a.ip, "00:00:00:00:00:00", b.ip))
+    strange = packets.ethernet(packets.BROADCAST, a.mac, 0x0806,
+                               packets.arp(1, a.mac, a.ip, "00:00:00:00:00:00", lab.spare_address(net)))
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(a.namespace, a.device, [strange] * 4, gap=0.05)
+        packets.send_frames(a.namespace, a.device, [question] * 12, gap=0.05)
+        packets.send_frames(a.namespace, a.device, [strange] * 2, gap=0.05)
+        traffic.ping(a, c)
+        traffic.announce_all([a, b, c])
+    cover_all(lab, bundle)
+
+
+@scenario("overtaken-at-start", "near", "only the first frames of each flow are overtaken, as when upcalls delay them",
+          rule="frame-reordered")
+def overtaken_at_start(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+
+    def is_early(frame, out):
+        number = wires.INNER + 14 + 20 + 8
+        return (out and wires.inner_udp(frame, 100)
+                and struct.unpack("!I", frame[number:number + 4])[0] in (1, 3, 5, 7))
+
+    changes.underlay_relay(lab, one, lambda frame, out: [(0.018 if is_early(frame, out) else 0, frame)])
+    with bundle.recording() as traffic:
+        traffic.ping(a, b, 3)
+        for _ in range(4):
+            traffic.stream(a, b, 14, size=100, gap=0.012)
+        traffic.announce_all([a, b, c])
+    bundle.expected.forbids("frame-reordered").covers(one, net).covers(two, net)
+
+
+@scenario("security-groups-at-tap", "near", "security groups in qbr drop datagrams, and only taps were captured behind it",
+          rule="frame-lost")
+def security_groups_at_tap(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    set_sysctl(two.namespace, "bridge/bridge-nf-call-iptables", 1)
+    chain = "neutron-openvswi-i" + b.short[:10]
+    for rule in ([["-N", chain], ["-A", "FORWARD", "-m", "physdev", "--physdev-out", b.tap, "--physdev-is-bridged",
+                                  "-j", chain], ["-A", chain, "-p", "icmp", "-j", "RETURN"], ["-A", chain, "-j", "DROP"]]):
+        run("iptables", "-w", *rule, namespace=two.namespace)
+    bundle.keep_small()
+    bundle.points = ("tap",)
+    with bundle.recording() as traffic:
+        traffic.udp(b, a, count=4, answer=False)
+        traffic.ping(a, b, 40, interval=0.02)
+        traffic.stream(a, b, 16)
+        traffic.ping(b, a, 10)
+    cover_all(lab, bundle)
+
+
+@scenario("firewall-in-br-int", "near", "the openvswitch firewall driver drops datagrams in one direction while most frames pass",
+          rule="frame-lost")
+def firewall_in_br_int(lab, bundle):
+    lab.firewall = ["icmp", "icmp6"]
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net, plug="direct"), lab.guest("beta", two, net, plug="direct")
+    lab.build()
+    bundle.keep_small()
+    with bundle.recording() as traffic:
+        traffic.udp(b, a, count=4, answer=False)
+        traffic.ping(a, b, 40, interval=0.02)
+        traffic.stream(a, b, 16)
+        traffic.ping(b, a, 10)
+    cover_all(lab, bundle)
+
+
+@scenario("large-datagrams-blocked", "fault", "a box of the underlay drops large datagrams while pings of that size pass: loss, and "
+          "no matter of the MTU", rule="frame-lost")
+def large_datagrams_blocked(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    changes.underlay_relay(lab, two, wires.drop(lambda frame, out: not out and wires.inner_udp(frame, 1100)))
+    bundle.breaks(None, f"a box before {two.name} drops datagrams of 1100 octets")
+    with bundle.recording() as traffic:
+        traffic.ping(a, b, 10)
+        traffic.ping(a, b, 6, size=1300)
+        traffic.stream(a, b, 30, size=100)
+        traffic.stream(a, b, 10, size=1100)
+        traffic.stream(a, b, 5, size=100)
+        traffic.ping(a, b, 6, size=1300)
+        traffic.announce_all([a, b, c])
+    bundle.expected.finds("frame-lost", verdict="pass").allows("frame-lost")
+
+
+@scenario("unheard-multicast", "near", "a guest sends nothing but multicast that nobody asked for: IGMP snooping keeps it on its host",
+          rule="frame-lost")
+def unheard_multicast(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    sender = lab.guest("sender", one, net, plug="direct")
+    lab.build()
+    for host in (one, two):
+        host.switch.vsctl("set", "bridge", "br-int", "mcast_snooping_enable=true",
+                          "other_config:mcast-snooping-disable-flood-unregistered=true")
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    frames = [packets.ethernet("01:00:5e:07:07:07", sender.mac, 0x0800, packets.udp4(
+        sender.ip, "239.7.7.7", 5004, 5004, b"a stream that nobody hears %d" % n, 30 + n)) for n in range(12)]
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(sender.namespace, sender.device, frames, gap=0.05)
+        traffic.ping(b, a)
+        traffic.broadcast(a, 2)
+    bundle.expected.covers(one, net).covers(two, net)
