@@ -155,3 +155,69 @@ def unheard_multicast(lab, bundle):
         traffic.ping(b, a)
         traffic.broadcast(a, 2)
     bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("quarantined-port", "near", "an operator's flow in br-int drops datagrams to a guest: the frames are dropped on purpose",
+          rule="frame-lost")
+def quarantined_port(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    changes.add_flow(two, "br-int", f"table=60,priority=50,udp,dl_vlan={two.vlans[net]},dl_dst={b.mac} actions=drop")
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    with bundle.recording() as traffic:
+        traffic.udp(b, a, count=4, answer=False)
+        traffic.ping(a, b, 40, interval=0.02)
+        traffic.stream(a, b, 16)
+        traffic.ping(b, a, 10)
+    cover_all(lab, bundle)
+    bundle.expected.finds("dropped-by-policy", two, net, cause="priority=50", verdict="pass")
+
+
+@scenario("quarantined-sender", "near", "an operator's flow in br-int drops the datagrams of a guest: the frames are dropped on purpose",
+          rule="frame-lost")
+def quarantined_sender(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    changes.add_flow(one, "br-int", f"table=58,priority=50,udp,in_port={lab.ofport(one, a.ovs_port)},nw_dst={b.ip} actions=drop")
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    with bundle.recording() as traffic:
+        traffic.udp(b, a, count=4, answer=False)
+        traffic.ping(a, b, 40, interval=0.02)
+        traffic.stream(a, b, 16)
+        traffic.ping(b, a, 10)
+    cover_all(lab, bundle)
+    bundle.expected.finds("dropped-by-policy", one, net, cause="priority=50", verdict="pass")
+
+
+def finish_checksum(frame, out):
+    """The inner UDP or TCP checksum of a tunnel packet, computed as a NIC does it."""
+    at = wires.INNER
+    if not out or not wires.tunnel_to(frame, None) or frame[at + 12:at + 14] != b"\x08\x00" or frame[at + 23] not in (6, 17):
+        return [(0, frame)]
+    end = at + 14 + struct.unpack("!H", frame[at + 16:at + 18])[0]
+    body, place = bytearray(frame[at + 34:end]), 16 if frame[at + 23] == 6 else 6
+    body[place:place + 2] = b"\0\0"
+    pseudo = frame[at + 26:at + 34] + struct.pack("!BBH", 0, frame[at + 23], len(body))
+    body[place:place + 2] = struct.pack("!H", packets.checksum(pseudo + bytes(body)) or 0xFFFF)
+    return [(0, frame[:at + 34] + bytes(body) + frame[end:])]
+
+
+@scenario("checksums-by-the-nic", "near", "checksums are unfinished where a host sends and right where another receives: its NIC does them",
+          rule="bad-checksum-on-wire")
+def checksums_by_the_nic(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    changes.underlay_relay(lab, one, finish_checksum)
+    frames = [packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(
+        a.ip, b.ip, 8000, 8001, b"unfinished checksum %d" % n, 60 + n, good=False)) for n in range(10)]
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(a.namespace, a.device, frames)
+        traffic.announce_all([a, b, c])
+    bundle.expected.covers(one, net).covers(two, net)

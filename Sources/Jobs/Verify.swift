@@ -51,7 +51,8 @@ public func verify(
 ) throws(JobError) -> Report {
   // A wrong expression is told before anything is read.
   if let expression = options.filter { _ = try compiled(expression, LinkType.ethernet) }
-  let (survey, clocks) = try prepare(options)
+  var (survey, clocks) = try prepare(options)
+  survey.plan.checksSent = options.demands.omissions.exceptions.contains(.unfinishedAtSenders)
   var run = VerificationRun(survey, clocks: clocks.clocks, demands: options.demands)
   run.portsAhead = clocks.portsAhead
   return try replay(survey, &run, options, progress)

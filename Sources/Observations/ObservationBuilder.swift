@@ -16,6 +16,8 @@ public struct ObservationPlan: Sendable {
   public var seed: UInt64 = 0
   /// Longer (inner) frames of TCP and UDP are superframes, in octets.
   public var longestFrame: UInt32 = 1600
+  /// Whether checksums are checked where frames are sent as well, though NICs may finish them.
+  public var checksSent = false
   /// The sample of the captures has superframes: records of segments are kept from the start.
   public var hasSuperframes = false
   /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
@@ -333,7 +335,7 @@ public struct ObservationBuilder: Sendable {
       return
     }
     if way == .out || way == .in { noteOuterTag(record, point: point, time: time, from: from, to: to) }
-    if way == .in {
+    if way == .in || way == .out && plan.checksSent {
       checkChecksum(bytes, record, point: point, time: time, from: from, to: to)
     }
     append(

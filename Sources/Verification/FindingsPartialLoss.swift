@@ -18,6 +18,7 @@ extension FindingBuilder {
     let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
     guard isProven || isLikely else { return }
+    if addHeldBack(key, record, passed: passed) { return }
     if isPolicy(key) || isByPeer(key, record) || !isProven && isBesideTwin(key) { return }
     let lost = isProven ? record.proven : record.visible
     let host = hostName(key.host)

@@ -90,6 +90,53 @@ extension InstalledView {
     return nil
   }
 
+  /// Flows that hold frames back.
+  struct HoldingBack {
+    /// The one that drops them, where it is one that leaves frames of other kinds alone.
+    var flow: FlowEvidence?
+  }
+
+  /// What holds back frames like one seen, for their kind or maybe for what is in them, while frames of other kinds pass
+  /// between the same stations: from a port into the tunnels, or out of those to it. nil: nothing, as far as dumps tell.
+  func holdingBack(
+    host: Int, port: String, isInbound: Bool, vni: UInt32, like seen: Observation, _ tunnels: [Tunnel]
+  ) -> HoldingBack? {
+    for (datapath, state, time) in dumped(host) {
+      guard let own = datapath.bridge(ofPort: port), datapath.hasFlows(own) else { continue }
+      /// The least certainty with which frames of a kind pass, and the flows that drop some of them.
+      func fate(_ frameClass: Observation.Class) -> (level: Int, drops: Set<FlowReference>) {
+        var like = seen
+        like.frameClass = frameClass
+        var drops: Set<FlowReference> = []
+        let levels = like.likelyPackets.map { packet -> Int in
+          let outcomes =
+            isInbound
+            ? tunnels.compactMap { tunnel in
+              var packet = packet
+              packet.tunnelID = UInt64(vni)
+              packet.tunnelSource = tunnel.remote ?? .none
+              return datapath.preview(packet, bridge: tunnel.bridge, port: tunnel.name, at: time)
+            } : [datapath.preview(packet, bridge: own, port: port, at: time)].compactMap { $0 }
+          for outcome in outcomes { drops.formUnion(outcome.drops.compactMap { $0 }) }
+          return outcomes.map { outcome in
+            let passed = outcome.deliveries.filter { isInbound ? $0.port == port : $0.tunnelID == UInt64(vni) }
+            return passed.isEmpty ? 0 : passed.contains { $0.certainty == .certain } ? 2 : 1
+          }.max() ?? 0
+        }
+        return (levels.min() ?? 0, drops)
+      }
+      let others = [Observation.Class.arpRequest, .icmpRequest, .tcp, .udp, .other].filter { $0.kindBit != seen.frameClass.kindBit }
+      let fates = others.map(fate)
+      let ownFate = fate(seen.frameClass)
+      let best = fates.map(\.level).max() ?? 0
+      let drops = ownFate.drops.subtracting(fates.reduce(into: []) { $0.formUnion($1.drops) })
+      guard best > 0, ownFate.level < best || !drops.isEmpty else { continue }
+      let first = drops.min { ($0.bridge, $0.table, $0.line) < ($1.bridge, $1.table, $1.line) }
+      return HoldingBack(flow: evidence(first, in: state, host))
+    }
+    return nil
+  }
+
   private func handing(
     _ outcome: Outcome?, to port: String, but mappings: [FlowReference], in state: HostState, _ host: Int,
     during stretch: ClosedRange<Int64>?

@@ -15,6 +15,8 @@ public struct InstalledCheck {
   var findings: [Finding] = []
   /// VNIs that the tunnel ports of the host at hand treat differently.
   private var split: Set<UInt32> = []
+  /// Exceptions that are not made.
+  private var omitted: Set<RuleException> = []
 
   /// What of a host's translation of a network is installed wrongly.
   struct Contradiction: Sendable {
@@ -34,13 +36,18 @@ public struct InstalledCheck {
   }
 
   /// All contradictions of flows, for the run that tells which of them frames met.
-  static func contradictions(_ deployment: Deployment, _ installed: InstalledView, _ topology: Topology) -> [Contradiction] {
-    var check = InstalledCheck(deployment, installed, topology)
+  static func contradictions(
+    _ deployment: Deployment, _ installed: InstalledView, _ topology: Topology, without exceptions: Set<RuleException>
+  ) -> [Contradiction] {
+    var check = InstalledCheck(deployment, installed, topology, without: exceptions)
     for host in deployment.hosts.indices where installed.hasFlows[host] { check.checkFlows(host) }
     return check.contradictions
   }
 
-  private init(_ deployment: Deployment, _ installed: InstalledView, _ topology: Topology) {
+  private init(
+    _ deployment: Deployment, _ installed: InstalledView, _ topology: Topology, without exceptions: Set<RuleException>
+  ) {
+    omitted = exceptions
     self.deployment = deployment
     self.installed = installed
     self.topology = topology
@@ -57,6 +64,7 @@ public struct InstalledCheck {
   /// The report: findings without frames, and what could not be checked.
   public func report(failOn: Severity, without omissions: Omissions = Omissions()) -> Report {
     var check = self
+    check.omitted = omissions.exceptions
     check.checkSegments()
     for host in deployment.hosts.indices { check.check(host) }
     check.checkTunnelPorts()
@@ -96,6 +104,8 @@ public struct InstalledCheck {
     for error in report.inputErrors { report.reasons.append("evidence is missing: \(error)") }
     if !report.reasons.isEmpty { report.verdict = .inconclusive }
   }
+
+  func makes(_ exception: RuleException) -> Bool { !omitted.contains(exception) }
 
   // MARK: A host
 
@@ -163,7 +173,7 @@ public struct InstalledCheck {
         addTag(port, of: patch.network, name: patch.name, wrong, expected, isDead: false)
       }
       let mismatch = port.wrongTag(in: deployment)
-      let isDead = port.isDead
+      let isDead = port.isDead || !makes(.deadAndUnused) && (port.installedTagAfter ?? port.installedTag) == 4095
       // One that is not in use may lie on the dead VLAN.
       guard isDead || mismatch.map({ $0.installed != 4095 }) ?? false else { continue }
       addTag(
@@ -306,10 +316,10 @@ public struct InstalledCheck {
   private mutating func checkOutbound(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
     let name = deployment.hosts[host].name
     let networkName = deployment.networks[network].name
-    let peers = deployment.hosts.indices.filter { peer in
-      peer != host && (topology.portsOn[peer][network] ?? []).contains { deployment.ports[$0].active }
-    }
-    checkTunnels(host, network, peers)
+    let all = deployment.hosts.indices.filter { $0 != host }
+    let active = all.filter { peer in (topology.portsOn[peer][network] ?? []).contains { deployment.ports[$0].active } }
+    checkTunnels(host, network, makes(.noPeersToReach) ? active : all)
+    let peers = makes(.noPeersToFlood) ? active : all
     let floods = installed.outbound[host].filter { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
     guard let flood = floods.first else { return }
     if floods.allSatisfy({ $0.vni == nil }) {

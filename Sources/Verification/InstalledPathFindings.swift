@@ -8,7 +8,10 @@ extension InstalledCheck {
     let states = deployment.hosts.contains { $0.after != nil } ? [false, true] : [false]
     let runs = states.map { isAfter in
       var paths = InstalledPaths(
-        deployment, topology, isAfter: isAfter, leavesOut: { !installed.hasFlows[$0] || installed.mayFilter(host: $0) ?? true })
+        deployment, topology, isAfter: isAfter, 
+        leavesOut: {
+          !installed.hasFlows[$0] || installed.mayFilter(host: $0).map { $0 && makes(.trackedConnections) } ?? true
+        })
       paths.run()
       return paths
     }

@@ -78,7 +78,7 @@ extension Judge {
     let key = FaultKey(
       fault: isPast ? .spoofedSourceMAC : .spoofBlocked, host: entry.host, network: entry.network, port: entry.port)
     // Another guest may have come to this host after the state was read, and its floods show here, too.
-    let isWeak = entry.basis == .ownership && !isSwitched(seen, entry) && !isHeardElsewhere(seen, entry, since: faults[key]?.first)
+    let isWeak = makes(.floodsOfNewcomers) && entry.basis == .ownership && !isSwitched(seen, entry) && !isHeardElsewhere(seen, entry, since: faults[key]?.first)
     record(key, base &+ UInt64(at) &+ 1, group, Int(entry.first), isWeak: isWeak)
     faults[key]?.note(rival: seen.source.rawValue)
   }

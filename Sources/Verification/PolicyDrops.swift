@@ -100,24 +100,48 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
+  /// Frames of one kind that the hosts' own flows hold back, while they carry others.
+  mutating func addHeldBack(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) -> Bool {
+    let isInbound = key.stretch == .toPort || key.stretch == .betweenPorts
+    let host = key.stretch == .betweenPorts ? key.peer : key.host
+    guard judge.makes(.droppedByFlows), key.port >= 0, key.stretch != .underlay, record.missedKinds.count == 1,
+      record.missed.example.indices.contains(record.missed.wrong), let vni = topology.vni(ofNetwork: Int(key.network)),
+      let name = deployment.ports[Int(key.port)].bridgePort,
+      let holding = installed.holdingBack(
+        host: Int(host), port: name, isInbound: isInbound, vni: vni, like: record.missed.example[record.missed.wrong],
+        deployment.tunnels(of: Int(host)))
+    else { return false }
+    addBridgeDrop(
+      key, host, record, passed: passed, "in the host's switch, whose flows hold frames of their kind back",
+      next: "ovs-ofctl -O OpenFlow13 dump-flows \(holding.flow?.bridge ?? "br-int") table=\(holding.flow?.table ?? 60)")
+    if let flow = holding.flow { drafts[drafts.count - 1].finding.cause = flowCause(flow) }
+    return true
+  }
+
+  private mutating func addBridgeDrop(
+    _ key: StretchKey, _ host: Int32, _ record: StretchRecord, passed: UInt64, _ place: String, next: String
+  ) {
+    let name = portName(key.port)
+    let isInbound = key.stretch == .toPort || key.stretch == .betweenPorts
+    let message =
+      "\(record.missed.count) of \(record.missed.count + passed) frames \(isInbound ? "for" : "from") \(name) on "
+      + "\(hostName(host)) end \(place)"
+    var draft = draft(
+      nil, record.missed, rule: "dropped-by-policy", severity: .info, host: host, network: key.network, message: message)
+    draft.finding.port = name
+    draft.finding.certainty = .likely
+    draft.finding.next = ["on \(hostName(host)): \(next)"]
+    drafts.append(draft)
+  }
+
   /// Whole classes that security groups of br-int may have dropped: not what they let pass (ARP, ND).
   mutating func addBridgePolicy(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) -> Bool {
     guard judge.makes(.bridgeFirewall), key.stretch == .toPort || key.stretch == .intoTunnel, installed.mayFilter(host: Int(key.host)) == true,
       record.missedKinds.keys.allSatisfy({ $0 & 6 == 0 }), !record.missedKinds.isEmpty, record.visible.count >= 3
     else { return false }
-    let name = portName(key.port)
-    let message =
-      "\(record.missed.count) of \(record.missed.count + passed) frames \(key.stretch == .toPort ? "for" : "from") \(name) on "
-      + "\(hostName(key.host)) end in br-int, whose flows apply security groups"
-    var draft = draft(
-      nil, record.missed, rule: "dropped-by-policy", severity: .info, host: key.host, network: key.network,
-      message: message)
-    draft.finding.port = name
-    draft.finding.certainty = .likely
-    draft.finding.next = [
-      "on \(hostName(key.host)): ovs-ofctl -O OpenFlow13 dump-flows br-int table=\(key.stretch == .toPort ? 82 : 72)"
-    ]
-    drafts.append(draft)
+    addBridgeDrop(
+      key, key.host, record, passed: passed, "in br-int, whose flows apply security groups",
+      next: "ovs-ofctl -O OpenFlow13 dump-flows br-int table=\(key.stretch == .toPort ? 82 : 72)")
     return true
   }
 }

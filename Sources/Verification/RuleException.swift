@@ -14,6 +14,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case allowedPairs = "spoofed-source-mac/allowed-pairs"
   case routersMACs = "spoofed-source-mac/routers-macs"
   case admittedByFlows = "spoofed-source-mac/admitted-by-flows"
+  case floodsOfNewcomers = "spoofed-source-mac/newcomers"
   case hostsDevices = "spoofed-source-mac/hosts-devices"
   case sharedAddresses = "duplicate-address/allowed-pairs"
   case routersAddresses = "duplicate-address/routers-macs"
@@ -28,6 +29,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case guestsForward = "tunnel-reflection/guests-forward"
   case movesByDesign = "mac-moved/several-locations"
   // Delivery
+  case droppedByFlows = "frame-lost/dropped-by-flows"
   case securityGroups = "frame-lost/security-groups"
   case bridgeFirewall = "frame-lost/bridge-firewall"
   case answeredLocally = "frame-lost/answered-locally"
@@ -37,12 +39,18 @@ public enum RuleException: String, Sendable, CaseIterable {
   case repeatedByGuests = "frame-duplicated/repeated-by-guests"
   case writtenTwice = "frame-duplicated/written-twice"
   case startOfFlow = "frame-reordered/start-of-flow"
+  case unfinishedAtSenders = "bad-checksum-on-wire/sending-points"
   // Encapsulation
   case agreedPort = "nonstandard-tunnel-port/agreed"
   case reservedBits = "malformed-encapsulation/reserved-bits"
   case routedUnderlay = "outer-vlan-mismatch/routed"
   case translatedVLANs = "outer-vlan-mismatch/translated"
   case someOfThatSizePass = "exceeds-underlay-mtu/some-pass"
+  // Installed
+  case noPeersToFlood = "missing-flood-peer/no-ports-there"
+  case noPeersToReach = "missing-tunnel/no-ports-there"
+  case trackedConnections = "unreachable-port/tracked-connections"
+  case deadAndUnused = "dead-vlan/not-in-use"
 }
 
 extension Rule {

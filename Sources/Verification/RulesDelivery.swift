@@ -43,7 +43,8 @@ let deliveryRules: [Rule] = [
     needs: "Captures on both sides of the filter, and flows or iptables-save.",
     meaning: """
       Frames end where a filter stands: between tap and qvo (iptables hybrid driver, in the Linux bridge) or in br-int
-      (openvswitch driver, tables 71 to 94). That is policy, not loss.
+      (openvswitch driver, tables 71 to 94, or any flow that drops frames of one kind, or some of them, and lets others
+      of the port pass). That is policy, not loss.
       """,
     origins: """
       A security group without the rule, a closed port, anti-spoofing, or a frame that conntrack calls invalid.

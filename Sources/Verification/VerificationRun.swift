@@ -33,7 +33,8 @@ public struct VerificationRun: Sendable {
     self.demands = demands
     installed = InstalledView(survey.deployment, clocks: survey.plan.clocks)
     let topology = Topology(survey.deployment, survey.plan)
-    contradictions = InstalledCheck.contradictions(survey.deployment, installed, topology)
+    contradictions = InstalledCheck.contradictions(
+      survey.deployment, installed, topology, without: demands.omissions.exceptions)
     judge = Judge(
       topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
       reinstalls: installed.reinstalls, without: demands.omissions.exceptions)

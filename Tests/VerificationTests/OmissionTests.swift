@@ -47,7 +47,7 @@ import Verification
     (.otherOverlays, "clean/foreign-overlay"), (.senderNotCaptured, "isolation/moved-to-uncaptured-host"),
     (.stoppedInTime, "isolation/spoof-blocked"), (.allowedPairs, "isolation/cluster-mac"),
     (.routersMACs, "isolation/virtual-router-mac"), (.admittedByFlows, "isolation/nested-bridge"),
-    (.hostsDevices, "clean/host-noise"), (.sharedAddresses, "isolation/shared-address"),
+    (.hostsDevices, "clean/host-noise"), (.floodsOfNewcomers, "learning/stale-entry"), (.sharedAddresses, "isolation/shared-address"),
     (.routersAddresses, "isolation/proxy-arp"), (.handedOver, "mac-move"),
     // Learning
     (.settlingLocation, "learning/l2population-lags"), (.learningGrace, "learning/late-learning"),
@@ -55,15 +55,19 @@ import Verification
     (.noPortsThere, "learning/flood-skips-empty-hosts"), (.floodsReinstalled, "learning/floods-while-restarting"),
     (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "clean/vrrp"),
     // Delivery
-    (.securityGroups, "delivery/security-groups-at-tap"), (.bridgeFirewall, "delivery/firewall-in-br-int"),
+    (.securityGroups, "delivery/security-groups-at-tap"), (.droppedByFlows, "delivery/quarantined-sender"),
+    (.bridgeFirewall, "delivery/firewall-in-br-int"),
     (.answeredLocally, "delivery/asked-again"), (.prunedMulticast, "delivery/unheard-multicast"),
     (.reservedMulticast, "delivery/bridging-guest"), (.notRecording, "capture/late-host"),
     (.repeatedByGuests, "delivery/guest-repeats"), (.writtenTwice, "capture/written-twice"),
-    (.startOfFlow, "delivery/overtaken-at-start"),
+    (.startOfFlow, "delivery/overtaken-at-start"), (.unfinishedAtSenders, "delivery/checksums-by-the-nic"),
     // Encapsulation
     (.agreedPort, "encapsulation/agreed-udp-port"), (.reservedBits, "encapsulation/reserved-bits"),
     (.routedUnderlay, "encapsulation/routed-underlay"), (.translatedVLANs, "encapsulation/outer-vlan-mismatch"),
     (.someOfThatSizePass, "delivery/large-datagrams-blocked"),
+    // Installed
+    (.noPeersToFlood, "installed/check-tunnels-stay"), (.noPeersToReach, "installed/check-no-shared-network"),
+    (.trackedConnections, "installed/check-tracked-connections"), (.deadAndUnused, "installed/check-unused-port"),
   ]
 
   @Test(arguments: near) func anExceptionThatIsNotMadeIsNoticed(exception: RuleException, bundle: String) throws {
