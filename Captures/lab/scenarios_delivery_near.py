@@ -221,3 +221,54 @@ def checksums_by_the_nic(lab, bundle):
         packets.send_frames(a.namespace, a.device, frames)
         traffic.announce_all([a, b, c])
     bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("two-bad-checksums", "near", "a guest sends two datagrams with wrong checksums: too few for a fault of its host",
+          rule="bad-checksum-on-wire")
+def two_bad_checksums(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    bundle.keep_small()
+    frames = [packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(
+        a.ip, b.ip, 8000, 8001, b"wrong checksum %d" % n, 60 + n, good=False)) for n in range(2)]
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(a.namespace, a.device, frames)
+        traffic.announce_all([a, b])
+    bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("two-lost-frames", "near", "two frames of many are missing where they should arrive: a missing sighting alone proves nothing",
+          rule="frame-lost")
+def two_lost_frames(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    number = wires.INNER + 14 + 20 + 8
+    changes.underlay_relay(lab, one, wires.drop(lambda frame, out: out and wires.inner_udp(frame, 100) and struct.unpack(
+        "!I", frame[number:number + 4])[0] in (15, 31)))
+    with bundle.recording() as traffic:
+        traffic.ping(a, b, 20, interval=0.02)
+        traffic.stream(a, b, 40, size=100)
+        traffic.ping(b, a, 10, interval=0.02)
+        traffic.announce_all([a, b, c])
+    bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("two-overtaken-frames", "near", "two frames of a long flow are overtaken: too few to speak of", rule="frame-reordered")
+def two_overtaken_frames(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    number = wires.INNER + 14 + 20 + 8
+
+    def is_late(frame, out):
+        return out and wires.inner_udp(frame, 100) and struct.unpack("!I", frame[number:number + 4])[0] in (20, 30)
+
+    changes.underlay_relay(lab, one, lambda frame, out: [(0.025 if is_late(frame, out) else 0, frame)])
+    with bundle.recording() as traffic:
+        traffic.ping(a, b, 3)
+        traffic.stream(a, b, 40, size=100, gap=0.012)
+        traffic.announce_all([a, b, c])
+    bundle.expected.forbids("frame-reordered").covers(one, net).covers(two, net)

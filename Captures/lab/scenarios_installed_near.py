@@ -68,3 +68,19 @@ def check_tunnels_stay(lab, bundle):
     bundle.keep_small()
     with bundle.recording():
         pass
+
+
+@scenario("check-unused-conflict", "near", "state alone: the record of a port that is not in use has another VNI than its network: a remark",
+          rule="mapping-conflict")
+def check_unused_conflict(lab, bundle):
+    one, two, net, other, b = state_of_two_tenants(lab, bundle, hosts=3)
+    three = lab.hosts[2]
+    idle = lab.guest("idle", three, net, plug="direct", tag=4095)
+    lab.build()
+    three.switch.vsctl("remove", "interface", idle.ovs_port, "external_ids", "iface-status", "--", "set", "port", idle.ovs_port,
+                       f'other_config:segmentation_id="{lab.naming.vni()}"')
+    run("ip", "link", "set", idle.tap, "down", namespace=three.namespace)
+    bundle.keep_small()
+    with bundle.recording():
+        pass
+    bundle.expected.finds("mapping-conflict", three, net, verdict="pass")

@@ -1,5 +1,7 @@
 """Isolation: what is allowed though it looks like a forgery or a leak."""
 
+import struct
+
 import changes
 import packets
 import plumbing
@@ -174,3 +176,39 @@ def mirror_to_guest(lab, bundle):
         traffic.chat(c, d, tcp=0)
         traffic.announce_all([a, c])
     bundle.expected.covers(two, net).covers(two, other)
+
+
+@scenario("sender-lost-frames", "near", "a sender's capture lost frames that it did send: nobody forged them", rule="forged-tunnel-frame")
+def sender_lost_frames(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.capture_guests(b)
+    bundle.capture_underlay()
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        traffic.ping(a, b, 20, interval=0.02)
+        traffic.announce_all([a, b])
+    for told in bundle.told:
+        if told["host"] == one.name and told["point"] == "tunnel":
+            told["packets"] -= lose(bundle.directory / told["file"], 7)
+            told["note"] = "every seventh frame was taken out of the file after the recording"
+    bundle.expected.covers(two, net)
+
+
+def lose(path, every):
+    """Takes every n-th frame out of a capture; returns how many."""
+    data = path.read_bytes()
+    out, at, number, lost = data[:24], 24, 0, 0
+    while at < len(data):
+        end = at + 16 + struct.unpack("<I", data[at + 8:at + 12])[0]
+        number += 1
+        if number % every:
+            out += data[at:end]
+        else:
+            lost += 1
+        at = end
+    path.write_bytes(out)
+    return lost

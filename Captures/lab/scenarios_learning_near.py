@@ -136,3 +136,25 @@ def l2population_lags(lab, bundle):
         traffic.ping(a, b, 4)
         traffic.broadcast(b, 2)
     bundle.expected.allows("mac-moved", "frame-lost")
+
+
+@scenario("short-flooding", "near", "a host learns late, and floods a few frames more than it should: too few, and not for long",
+          rule="flooded-after-learned")
+def short_flooding(lab, bundle):
+    one, two, three = lab.add_hosts(3)[:3]
+    net = lab.network("net")
+    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    lab.build()
+    bundle.keep_small()
+    slow = "table=10,priority=100"
+    with bundle.recording() as traffic:
+        changes.add_flow(one, "br-tun", f"{slow} actions=output:{lab.ofport(one, 'patch-int')}")
+        traffic.ping(a, b, 2)
+        lab.pause(2.3)
+        traffic.ping(a, b, 6, interval=0.1)
+        one.switch.ofctl("--strict", "del-flows", "br-tun", slow)
+        lab.note(f"{one.name} learns from now on")
+        traffic.ping(b, a, 4)
+        traffic.ping(b, c)
+        traffic.announce_all([a, b, c])
+    bundle.expected.covers(one, net).covers(two, net)

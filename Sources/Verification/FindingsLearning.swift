@@ -17,7 +17,7 @@ extension FindingBuilder {
     let learns = installed.learning[Int(key.host)][vni]
     // Without the flows' word: enough frames, over long enough.
     let isLasting = record.count >= 3 && record.last &- record.first > (judge.makes(.learningGrace) ? 2 * Judge.learningGrace : 0)
-    guard learns == false || isLasting else { return }
+    guard learns == false || isLasting || !judge.makes(.briefFlooding) else { return }
     let message =
       "\(hostName(key.host)) keeps flooding unicast of \(networkName(key.network)) to MACs that it has heard from"
       + (learns == false ? ": its flows learn nothing from \(vniText(vni))" : "")

@@ -8,14 +8,15 @@ extension FindingBuilder {
   mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
     // What the receiver shows at another time is not lost.
     if key.stretch == .underlay, judge.doubted(key.host, key.peer) * 2 > record.visible.count { return }
-    guard record.visible.count >= 3, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
+    let isOneEnough = !judge.makes(.fewMisses) && record.proven.count > 0
+    guard record.visible.count >= 3 || isOneEnough, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
       !isAdmitted(record.visible.count, at: witnesses(key))
     else { return }
     let total = Double(passed + record.missed.count)
     let odds = missRates(key)
     // Captures that share a host may lose frames at the same moments.
     let both = max(odds.near * odds.far, min(odds.near, odds.far) / 10)
-    let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
+    let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2 || isOneEnough
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
     guard isProven || isLikely else { return }
     if addHeldBack(key, record, passed: passed) { return }

@@ -210,7 +210,7 @@ extension FindingBuilder {
     }
     for from in seen.keys.sorted() {
       // A few may have been sent so by a guest.
-      guard let wrong = seen[from], wrong.record.count >= 3 else { continue }
+      guard let wrong = seen[from], wrong.record.count >= 3 || !judge.makes(.fewWrongChecksums) else { continue }
       let sender = host(ofVTEP: from)
       var draft = draft(
         nil, wrong.record, rule: "bad-checksum-on-wire", severity: .warning, host: sender, network: -1,

@@ -140,7 +140,7 @@ extension FindingBuilder {
       let stations = judge.lawfulStations[
         UInt64(UInt32(bitPattern: item.key.host)) << 32 | UInt64(UInt32(bitPattern: item.key.port))]
       let isStrange = stations.map { isOthers(item.key) || !$0.contains(MACAddress(rawValue: item.key.detail)) } ?? false
-      guard isStrange || isBeyondChance(item) else { continue }
+      guard isStrange || isBeyondChance(item) || !judge.makes(.lostBySender) else { continue }
       // Frames that the sender's capture does show, at another time, were sent.
       guard item.record.count > 4 * judge.doubted(item.key.host, item.key.port) else { continue }
       // So may be those that it shows too late to be judged, where nothing else tells that they are another's.

@@ -214,7 +214,7 @@ public struct InstalledCheck {
       func words(_ kind: Network.Kind, _ id: UInt32?) -> String { kind.rawValue + (id.map { " \($0)" } ?? "") }
       let other = network.source == .manifest || network.source == .neutron ? "the intent says" : "other hosts have"
       var finding = Finding(
-        rule: "mapping-conflict", severity: active && network.isOverlay ? .error : .info,
+        rule: "mapping-conflict", severity: active && network.isOverlay || !makes(.unusedMapping) ? .error : .info,
         message: "\(host) has \(name) as \(words(conflict.kind, conflict.segmentationID)); \(other) "
           + words(network.kind, network.segmentationID))
       finding.host = host

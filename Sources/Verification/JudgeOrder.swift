@@ -107,7 +107,7 @@ extension Judge {
 extension FindingBuilder {
   mutating func addReordered() {
     for way in judge.order.records.keys.sorted() {
-      guard let record = judge.order.records[way], judge.order.isRepeated.contains(way) else { continue }
+      guard let record = judge.order.records[way], judge.order.isRepeated.contains(way) || !judge.makes(.fewOvertaken) else { continue }
       let (sender, receiver) = (Int32(truncatingIfNeeded: way >> 32), Int32(truncatingIfNeeded: way))
       let compared = judge.order.compared[way] ?? record.count
       let draft = draft(

@@ -105,6 +105,8 @@ extension FindingBuilder {
     let isInbound = key.stretch == .toPort || key.stretch == .betweenPorts
     let host = key.stretch == .betweenPorts ? key.peer : key.host
     guard judge.makes(.droppedByFlows), key.port >= 0, key.stretch != .underlay, record.missedKinds.count == 1,
+      // What is answered on the spot, or protected, is not policy.
+      record.missedKinds.keys.allSatisfy({ $0 & 6 == 0 }),
       record.missed.example.indices.contains(record.missed.wrong), let vni = topology.vni(ofNetwork: Int(key.network)),
       let name = deployment.ports[Int(key.port)].bridgePort,
       let holding = installed.holdingBack(

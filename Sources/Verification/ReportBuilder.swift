@@ -97,7 +97,7 @@ struct ReportBuilder {
       }
     }
     // Where the translation itself was inferred, a contradiction does not say which side is right.
-    if run.survey.inferredNetworks, finding.severity == .error {
+    if run.survey.inferredNetworks, finding.severity == .error, judge.makes(.knownFromVNIs) {
       finding.severity = .warning
       finding.certainty = .suspected
       finding.message = "contradiction: " + finding.message + " (inferred from the captures; either side may be right)"

@@ -28,16 +28,22 @@ public struct VerificationRun: Sendable {
 
   /// - Parameter clocks: of all hosts, as the survey's plan corrects them.
   public init(_ survey: SurveyResult, clocks: [HostClock] = [], demands: Demands) {
+    var survey = survey
+    let omitted = demands.omissions.exceptions
+    if omitted.contains(.incompleteIntent) { survey.deployment.complete = true }
+    if omitted.contains(.providerNetworks) {
+      for index in survey.deployment.networks.indices { survey.deployment.networks[index].kind = .vxlan }
+    }
     self.survey = survey
     self.clocks = clocks
     self.demands = demands
     installed = InstalledView(survey.deployment, clocks: survey.plan.clocks)
     let topology = Topology(survey.deployment, survey.plan)
     contradictions = InstalledCheck.contradictions(
-      survey.deployment, installed, topology, without: demands.omissions.exceptions)
+      survey.deployment, installed, topology, without: omitted)
     judge = Judge(
       topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
-      reinstalls: installed.reinstalls, without: demands.omissions.exceptions)
+      reinstalls: installed.reinstalls, without: omitted)
   }
 
   /// Tells which time a point's captures cover; `last` is `max` while one of them is still being read, `holes` lie

@@ -40,11 +40,14 @@ import Verification
   /// Which bundle notices that an exception is not made.
   static let near: [(RuleException, String)] = [
     // Translation
+    (.knownFromVNIs, "translation/crossed-without-state"), (.providerNetworks, "clean/provider-network"),
+    (.incompleteIntent, "translation/unlisted-network"),
     (.guestsOwnTag, "translation/guest-tag-like-local-vlan"), (.trunkPorts, "clean/trunk"),
     (.priorityTags, "translation/priority-tags"), (.noPortToDeliverTo, "translation/flood-to-hosts-without-ports"),
     // Isolation
     (.clonedTenants, "clean/same-macs"), (.mirrorOutputs, "isolation/mirror-to-guest"),
     (.otherOverlays, "clean/foreign-overlay"), (.senderNotCaptured, "isolation/moved-to-uncaptured-host"),
+    (.lostBySender, "isolation/sender-lost-frames"),
     (.stoppedInTime, "isolation/spoof-blocked"), (.allowedPairs, "isolation/cluster-mac"),
     (.routersMACs, "isolation/virtual-router-mac"), (.admittedByFlows, "isolation/nested-bridge"),
     (.hostsDevices, "clean/host-noise"), (.floodsOfNewcomers, "learning/stale-entry"), (.sharedAddresses, "isolation/shared-address"),
@@ -52,20 +55,25 @@ import Verification
     // Learning
     (.settlingLocation, "learning/l2population-lags"), (.learningGrace, "learning/late-learning"),
     (.learnedTimeout, "learning/learn-expiry"), (.forgottenByRestart, "learning/restart-and-silence"),
+    (.briefFlooding, "learning/short-flooding"),
     (.noPortsThere, "learning/flood-skips-empty-hosts"), (.floodsReinstalled, "learning/floods-while-restarting"),
     (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "clean/vrrp"),
     // Delivery
+    (.fewMisses, "delivery/two-lost-frames"),
     (.securityGroups, "delivery/security-groups-at-tap"), (.droppedByFlows, "delivery/quarantined-sender"),
     (.bridgeFirewall, "delivery/firewall-in-br-int"),
     (.answeredLocally, "delivery/asked-again"), (.prunedMulticast, "delivery/unheard-multicast"),
     (.reservedMulticast, "delivery/bridging-guest"), (.notRecording, "capture/late-host"),
     (.repeatedByGuests, "delivery/guest-repeats"), (.writtenTwice, "capture/written-twice"),
-    (.startOfFlow, "delivery/overtaken-at-start"), (.unfinishedAtSenders, "delivery/checksums-by-the-nic"),
+    (.startOfFlow, "delivery/overtaken-at-start"),
+    (.fewOvertaken, "delivery/two-overtaken-frames"), (.fewWrongChecksums, "delivery/two-bad-checksums"),
+    (.unfinishedAtSenders, "delivery/checksums-by-the-nic"),
     // Encapsulation
     (.agreedPort, "encapsulation/agreed-udp-port"), (.reservedBits, "encapsulation/reserved-bits"),
     (.routedUnderlay, "encapsulation/routed-underlay"), (.translatedVLANs, "encapsulation/outer-vlan-mismatch"),
     (.someOfThatSizePass, "delivery/large-datagrams-blocked"),
     // Installed
+    (.unusedMapping, "installed/check-unused-conflict"),
     (.noPeersToFlood, "installed/check-tunnels-stay"), (.noPeersToReach, "installed/check-no-shared-network"),
     (.trackedConnections, "installed/check-tracked-connections"), (.deadAndUnused, "installed/check-unused-port"),
   ]
