@@ -19,4 +19,6 @@ def port(guest):
 
 
 def ports(lab):
-    return json.dumps({"ports": [port(guest) for guest in lab.guests]}, indent=1) + "\n"
+    """A port that several hosts have, as those of routers that stand in for each other, is bound to the first of them."""
+    first = {guest.port_id: guest for guest in reversed(lab.guests)}
+    return json.dumps({"ports": [port(guest) for guest in lab.guests if first[guest.port_id] is guest]}, indent=1) + "\n"

@@ -5,6 +5,7 @@ import struct
 import changes
 import packets
 from scenario import scenario
+from scenarios_isolation import rogue_box
 
 
 def tagged(vlan):
@@ -35,3 +36,46 @@ def routed_underlay(lab, bundle):
         traffic.chat(a, b, tcp=0)
         traffic.announce_all([a, b])
     bundle.expected.forbids("outer-vlan-mismatch").covers(one, net).covers(two, net)
+
+
+@scenario("too-big-for-others", "near", "ICMP errors tell a host that packets of another service were too large: nothing of the tunnels",
+          rule="exceeds-underlay-mtu")
+def too_big_for_others(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    bundle.keep_small()
+    namespace, mac = rogue_box(lab, 5)
+    router = str(lab.naming.underlay[50])
+    frames = []
+    for n in range(4):
+        segment = packets.ipv4(one.vtep, two.vtep, 6, struct.pack("!HHI", 40000 + n, 22, 1) + b"\0" * 8, 700 + n)
+        error = struct.pack("!BBHHH", 3, 4, 0, 0, 1400) + segment[:28]
+        error = error[:2] + struct.pack("!H", packets.checksum(error)) + error[4:]
+        frames.append(packets.ethernet(one.nic_mac, mac, 0x0800, packets.ipv4(router, one.vtep, 1, error, 90 + n)))
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(namespace, "eth0", frames)
+        traffic.announce_all([a, b])
+    bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("headers-cut-by-snap", "near", "a capture's snap length cuts tunnel packets within the inner header: they were whole on the wire",
+          rule="malformed-encapsulation")
+def headers_cut_by_snap(lab, bundle):
+    one, two, three = lab.add_hosts(3)[:3]
+    net = lab.network("net")
+    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.capture_guests(a, b, c)
+    bundle.capture_underlay(one, two)
+    bundle.capture_underlay(three, snap=58)
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        traffic.ping(c, a)
+        traffic.announce_all([a, b, c])
+    bundle.expected.covers(one, net).covers(two, net)
+    # What that capture does not show cannot be judged.
+    bundle.expected.verdict = "inconclusive"

@@ -1,5 +1,6 @@
 """Installed state that is in order though it looks odd."""
 
+import tunnel_flows
 from commands import run
 from scenario import scenario
 from scenarios_installed import state_of_two_tenants
@@ -84,3 +85,56 @@ def check_unused_conflict(lab, bundle):
     with bundle.recording():
         pass
     bundle.expected.finds("mapping-conflict", three, net, verdict="pass")
+
+
+@scenario("check-flow-based-tunnels", "near", "state alone: one tunnel port serves all peers, and flows say where to (remote_ip=flow)",
+          rule="missing-tunnel")
+def check_flow_based_tunnels(lab, bundle):
+    one, two, net, other, b = state_of_two_tenants(lab, bundle, hosts=3)
+    lab.guest("third", lab.hosts[2], net)
+    lab.build()
+    bundle.keep_small()
+    for host in lab.hosts:
+        peers = [peer for peer, _ in host.tunnels]
+        for name in host.tunnels.values():
+            host.ofports.pop(name, None)
+            host.switch.vsctl("del-port", "br-tun", name)
+        host.switch.vsctl("add-port", "br-tun", "vxlan-all", "--", "set", "interface", "vxlan-all", "type=vxlan",
+                          "options:remote_ip=flow", "options:key=flow", f'options:local_ip="{host.vtep}"')
+        number = host.switch.ofport("vxlan-all")
+        host.ofports["vxlan-all"] = ("br-tun", number)
+        host.tunnels = {(peers[0], "vxlan"): "vxlan-all"}
+        lab.install_flows(host)
+        plan = lab.tunnel_plan(host)
+        host.switch.ofctl("del-flows", "br-tun", "table=10")
+        learn = tunnel_flows.learn_action(plan).replace(
+            "output:OXM_OF_IN_PORT[]", "load:NXM_NX_TUN_IPV4_SRC[]->NXM_NX_TUN_IPV4_DST[],output:OXM_OF_IN_PORT[]")
+        host.switch.ofctl("add-flow", "br-tun", f"table=10,cookie={plan.cookie:#x},priority=1 actions={learn}")
+        for network in sorted({guest.network for guest in lab.guests if guest.host is host}, key=lambda known: known.vni):
+            match = f"table=22,priority=1,dl_vlan={host.vlans[network]}"
+            copies = ",".join(f"set_field:{peer.vtep}->tun_dst,output:{number}" for peer in peers)
+            host.switch.ofctl("--strict", "del-flows", "br-tun", match)
+            host.switch.ofctl("add-flow", "br-tun", f"{match} actions=pop_vlan,set_field:{network.vni:#x}->tun_id,{copies}")
+        host.tunnels = {(peer, "vxlan"): "vxlan-all" for peer in peers}
+    with bundle.recording():
+        pass
+
+
+@scenario("plugged-meanwhile", "near", "a port waits on VLAN 4095 while its agent binds it, and has its VLAN when captures end",
+          rule="dead-vlan")
+def plugged_meanwhile(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    late = lab.guest("newcomer", two, net, plug="direct", tag=4095)
+    lab.build()
+    bundle.keep_small()
+    bundle.with_after = True
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        two.switch.vsctl("set", "port", late.ovs_port, f"tag={late.vlan}")
+        lab.note(f"the agent of {two.name} binds {late.ovs_port}")
+        traffic.ping(a, late)
+        traffic.ping(late, b)
+        traffic.announce_all([a, b, late])
+    bundle.expected.covers(one, net).covers(two, net)

@@ -158,3 +158,34 @@ def short_flooding(lab, bundle):
         traffic.ping(b, c)
         traffic.announce_all([a, b, c])
     bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("router-failover", "near", "a redundant router (L3 HA) fails over: its one port is on two hosts, with one MAC",
+          rule="mac-moved")
+def router_failover(lab, bundle):
+    one, two, three = lab.add_hosts(3)[:3]
+    net = lab.network("net")
+    options = {"plug": "direct", "owner": "network:ha_router_replicated_interface", "protected": False}
+    a = lab.guest("master", one, net, **options)
+    b = lab.guest("standby", two, net, mac=a.mac, ip=a.ip, ip6=a.ip6, **options)
+    b.port_id = a.port_id
+    c = lab.guest("client", three, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.use_neutron()
+
+    def takes_over(new, old):
+        if old:
+            run("ip", "addr", "flush", "dev", old.device, namespace=old.namespace)
+        run("ip", "addr", "replace", f"{a.ip}/{net.subnet.prefixlen}", "dev", new.device, namespace=new.namespace)
+        announced = packets.ethernet(packets.BROADCAST, a.mac, 0x0806,
+                                     packets.arp(1, a.mac, a.ip, "00:00:00:00:00:00", a.ip))
+        packets.send_frames(new.namespace, new.device, [announced] * 2)
+
+    takes_over(a, b)
+    with bundle.recording() as traffic:
+        traffic.chat(c, a, tcp=0, six=False)
+        lab.note("the router fails over from master to standby")
+        takes_over(b, a)
+        traffic.chat(c, b, tcp=0, six=False)
+    bundle.expected.forbids("mac-moved", "duplicate-address").covers(three, net)

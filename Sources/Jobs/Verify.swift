@@ -52,7 +52,10 @@ public func verify(
   // A wrong expression is told before anything is read.
   if let expression = options.filter { _ = try compiled(expression, LinkType.ethernet) }
   var (survey, clocks) = try prepare(options)
-  survey.plan.checksSent = options.demands.omissions.exceptions.contains(.unfinishedAtSenders)
+  let omitted = options.demands.omissions.exceptions
+  survey.plan.takesUnfinished = omitted.contains(.unfinishedAtSenders)
+  survey.plan.takesCut = omitted.contains(.cutBySnap)
+  survey.plan.takesOthersErrors = omitted.contains(.errorsForOthers)
   var run = VerificationRun(survey, clocks: clocks.clocks, demands: options.demands)
   run.portsAhead = clocks.portsAhead
   return try replay(survey, &run, options, progress)

@@ -52,7 +52,7 @@ extension ObservationBuilder {
       quoted.ipProtocol == IPProtocol.gre
       || quoted.ipProtocol == IPProtocol.udp && quoted.destinationPort != 0
         && [ports.vxlan0, ports.vxlan1, ports.vxlan2, ports.vxlan3, ports.geneve].contains(quoted.destinationPort)
-    guard isTunnel else { return }
+    guard isTunnel || plan.takesOthersErrors else { return }
     let key = UnderlayEvidence.Key(kind: .tooBig, point: UInt16(truncatingIfNeeded: point), from: from, to: to)
     note(key, record, time: time)
     let known = counts.underlay[key]?.octets ?? 0

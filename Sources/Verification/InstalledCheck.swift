@@ -361,7 +361,7 @@ public struct InstalledCheck {
   private func hasOpenTunnel(_ host: Int) -> Bool { deployment.tunnels(of: host).contains { $0.remote == nil } }
 
   private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
-    if hasOpenTunnel(host) { return }
+    if hasOpenTunnel(host), makes(.openTunnels) { return }
     let remotes = deployment.tunnelRemotes(of: host)
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps

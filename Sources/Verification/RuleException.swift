@@ -50,15 +50,19 @@ public enum RuleException: String, Sendable, CaseIterable {
   case unfinishedAtSenders = "bad-checksum-on-wire/sending-points"
   // Encapsulation
   case agreedPort = "nonstandard-tunnel-port/agreed"
+  case cutBySnap = "malformed-encapsulation/cut-by-capture"
   case reservedBits = "malformed-encapsulation/reserved-bits"
   case routedUnderlay = "outer-vlan-mismatch/routed"
   case translatedVLANs = "outer-vlan-mismatch/translated"
+  case errorsForOthers = "exceeds-underlay-mtu/errors-for-others"
   case someOfThatSizePass = "exceeds-underlay-mtu/some-pass"
   // Installed
   case unusedMapping = "mapping-conflict/not-in-use"
   case noPeersToFlood = "missing-flood-peer/no-ports-there"
   case noPeersToReach = "missing-tunnel/no-ports-there"
+  case openTunnels = "missing-tunnel/flow-based"
   case trackedConnections = "unreachable-port/tracked-connections"
+  case pluggedMeanwhile = "dead-vlan/being-plugged"
   case deadAndUnused = "dead-vlan/not-in-use"
 }
 

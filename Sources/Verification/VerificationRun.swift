@@ -34,6 +34,9 @@ public struct VerificationRun: Sendable {
     if omitted.contains(.providerNetworks) {
       for index in survey.deployment.networks.indices { survey.deployment.networks[index].kind = .vxlan }
     }
+    if omitted.contains(.pluggedMeanwhile) {
+      for index in survey.deployment.ports.indices { survey.deployment.ports[index].installedTagAfter = nil }
+    }
     self.survey = survey
     self.clocks = clocks
     self.demands = demands

@@ -50,14 +50,14 @@ import Verification
     (.lostBySender, "isolation/sender-lost-frames"),
     (.stoppedInTime, "isolation/spoof-blocked"), (.allowedPairs, "isolation/cluster-mac"),
     (.routersMACs, "isolation/virtual-router-mac"), (.admittedByFlows, "isolation/nested-bridge"),
-    (.hostsDevices, "clean/host-noise"), (.floodsOfNewcomers, "learning/stale-entry"), (.sharedAddresses, "isolation/shared-address"),
-    (.routersAddresses, "isolation/proxy-arp"), (.handedOver, "mac-move"),
+    (.hostsDevices, "clean/host-noise"), (.floodsOfNewcomers, "learning/stale-entry"),
+    (.sharedAddresses, "isolation/shared-address"), (.routersAddresses, "isolation/proxy-arp"), (.handedOver, "mac-move"),
     // Learning
     (.settlingLocation, "learning/l2population-lags"), (.learningGrace, "learning/late-learning"),
     (.learnedTimeout, "learning/learn-expiry"), (.forgottenByRestart, "learning/restart-and-silence"),
     (.briefFlooding, "learning/short-flooding"),
     (.noPortsThere, "learning/flood-skips-empty-hosts"), (.floodsReinstalled, "learning/floods-while-restarting"),
-    (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "clean/vrrp"),
+    (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "learning/router-failover"),
     // Delivery
     (.fewMisses, "delivery/two-lost-frames"),
     (.securityGroups, "delivery/security-groups-at-tap"), (.droppedByFlows, "delivery/quarantined-sender"),
@@ -70,11 +70,13 @@ import Verification
     (.unfinishedAtSenders, "delivery/checksums-by-the-nic"),
     // Encapsulation
     (.agreedPort, "encapsulation/agreed-udp-port"), (.reservedBits, "encapsulation/reserved-bits"),
+    (.cutBySnap, "encapsulation/headers-cut-by-snap"), (.errorsForOthers, "encapsulation/too-big-for-others"),
     (.routedUnderlay, "encapsulation/routed-underlay"), (.translatedVLANs, "encapsulation/outer-vlan-mismatch"),
     (.someOfThatSizePass, "delivery/large-datagrams-blocked"),
     // Installed
     (.unusedMapping, "installed/check-unused-conflict"),
     (.noPeersToFlood, "installed/check-tunnels-stay"), (.noPeersToReach, "installed/check-no-shared-network"),
+    (.openTunnels, "installed/check-flow-based-tunnels"), (.pluggedMeanwhile, "installed/plugged-meanwhile"),
     (.trackedConnections, "installed/check-tracked-connections"), (.deadAndUnused, "installed/check-unused-port"),
   ]
 
