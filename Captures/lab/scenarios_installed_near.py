@@ -1,5 +1,6 @@
 """Installed state that is in order though it looks odd."""
 
+import changes
 import tunnel_flows
 from commands import run
 from scenario import scenario
@@ -138,3 +139,19 @@ def plugged_meanwhile(lab, bundle):
         traffic.ping(late, b)
         traffic.announce_all([a, b, late])
     bundle.expected.covers(one, net).covers(two, net)
+
+
+@scenario("check-priority-tags", "near", "state alone: a flow gives a port's frames a priority tag (VID 0), which is no VLAN",
+          rule="unexpected-vlan-tag")
+def check_priority_tags(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    lab.guest("alpha", one, net)
+    b = lab.guest("beta", two, net, plug="direct")
+    lab.build()
+    changes.add_flow(two, "br-int", f"table=60,priority=50,dl_vlan={two.vlans[net]},dl_dst={b.mac} actions=pop_vlan,"
+                     f"push_vlan:0x8100,set_field:4096->vlan_vid,set_field:5->vlan_pcp,output:{lab.ofport(two, b.ovs_port)}")
+    bundle.state_only = True
+    bundle.keep_small()
+    with bundle.recording():
+        pass

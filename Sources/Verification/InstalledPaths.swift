@@ -137,7 +137,10 @@ struct InstalledPaths {
     if other != network {
       let isTrunk = fabric.settings(of: exit.port).map { $0.vlans.mode == .trunk } ?? false
       add(isTrunk ? .untagged : .leak, visit.host, pair, delivery.outputFlow, "")
-    } else if delivery.tags.count > 0, let settings = fabric.settings(of: exit.port), settings.vlans.mode == .access {
+    } else if delivery.tags.count > 0, delivery.tags[0].vid != 0, let settings = fabric.settings(of: exit.port),
+      settings.vlans.mode == .access
+    {
+      // A tag of VID 0 is a priority: it is no VLAN.
       add(.tagged, visit.host, pair, delivery.outputFlow, "VLAN \(delivery.tags[0].vid)")
     }
   }
