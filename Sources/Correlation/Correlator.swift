@@ -168,11 +168,6 @@ public struct Correlator: ~Copyable, Sendable {
     }
   }
 
-  /// Hands on all that is left.
-  public mutating func finish(_ body: ([Observation], _ isPiece: Bool) -> Void) {
-    close(before: .max, body)
-  }
-
   /// Moves a group's observations to `scratch`, sorted, and frees its nodes.
   private mutating func collect(_ group: Group) {
     scratch.removeAll(keepingCapacity: true)

@@ -27,16 +27,6 @@ public struct FlatTable<Key: FlatKey, Value: Sendable>: Sendable {
     index(of: key).map { values[$0] }
   }
 
-  /// The value, put in first where there is none.
-  @inlinable
-  public subscript(key: Key, default value: @autoclosure () -> Value) -> Value {
-    get { self[key] ?? value() }
-    _modify {
-      let place = index(of: key) ?? insert(key, value())
-      yield &values[place]
-    }
-  }
-
   /// The place of an entry, which is put in where there is none yet; nil where there are as many as there may be.
   @inlinable
   public mutating func place(of key: Key, whereNew value: @autoclosure () -> Value, most: Int = Int(Int32.max)) -> Int? {

@@ -23,27 +23,11 @@ struct CheckCommand: ParsableCommand {
     help: ArgumentHelp("A bundle's directory, or state files.", valueName: "bundle|files"), completion: .file())
   var paths: [String]
 
-  @Option(
-    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var manifest: String?
+  @OptionGroup var intent: ManifestOption
 
-  @Option(help: "What to print.")
-  var format = OutputFormat.text
+  @OptionGroup var ending: VerdictOptions
 
-  @Option(
-    name: [.short, .long], help: ArgumentHelp("Write the report to a file.", valueName: "file"),
-    completion: .file())
-  var output: String?
-
-  @Option(help: "The least severity of a finding that fails the run.")
-  var failOn = Severity.error
-
-  @Flag(help: "An inconclusive verdict ends with status 0.")
-  var allowInconclusive = false
-
-  @Option(help: "When to use colour.")
-  var color = ColorChoice.auto
+  @OptionGroup var form: FormOptions
 
   @Flag(name: [.short, .long], help: "Only the verdict's line.")
   var quiet = false
@@ -57,10 +41,10 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     var options = VerifyOptions(paths: paths)
-    options.manifest = manifest
-    options.failOn = failOn
+    options.manifest = intent.manifest
+    options.failOn = ending.failOn
     let report = try runJob(nil) { () throws(JobError) in try check(options) }
-    try print(report, format, color, to: output, quiet: quiet, verbose: verbose)
-    throw ExitStatus(report, allowInconclusive: allowInconclusive)
+    try print(report, form, to: ending.output, quiet: quiet, verbose: verbose)
+    throw ExitStatus(report, allowInconclusive: ending.allowInconclusive)
   }
 }

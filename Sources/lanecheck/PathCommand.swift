@@ -29,33 +29,20 @@ struct PathCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Guest, MAC, address or port.", valueName: "b"))
   var to: String
 
-  @Option(
-    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var manifest: String?
+  @OptionGroup var intent: ManifestOption
 
-  @Option(help: "What to print.")
-  var format = OutputFormat.text
-
-  @Option(help: "When to use colour.")
-  var color = ColorChoice.auto
+  @OptionGroup var form: FormOptions
 
   @Flag(name: [.short, .long], help: "No progress.")
   var quiet = false
 
   func run() throws {
     var options = VerifyOptions(paths: [bundle])
-    options.manifest = manifest
+    options.manifest = intent.manifest
     let progress = ProgressLine(quiet: quiet)
     let report = try runJob(progress) { () throws(JobError) in
       try path(options, from: from, to: to, progress: progress.handler)
     }
-    let terminal = Terminal(color)
-    let text =
-      switch format {
-      case .json: renderJSON(report)
-      case .text: renderText(report, color: terminal.color, width: terminal.width, unicode: terminal.unicode)
-      }
-    try emit(text, to: nil)
+    try form.emit(json: { renderJSON(report) }, text: { renderText(report, color: $0.color, width: $0.width, unicode: $0.unicode) })
   }
 }

@@ -36,41 +36,25 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Leave out copies that may be or not.")
   var certain = false
 
-  @Flag(
-    name: .customLong("l2population"),
-    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
-  var populates = false
+  @OptionGroup var population: PopulationOption
 
-  @Option(
-    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var manifest: String?
+  @OptionGroup var intent: ManifestOption
 
-  @Option(help: "What to print.")
-  var format = OutputFormat.text
-
-  @Option(help: "When to use colour.")
-  var color = ColorChoice.auto
+  @OptionGroup var form: FormOptions
 
   @Flag(name: [.short, .long], help: "No progress.")
   var quiet = false
 
   func run() throws {
     var options = SimulateOptions(paths: [bundle], output: output)
-    options.manifest = manifest
-    options.populatesTables = populates
+    options.manifest = intent.manifest
+    options.populatesTables = population.populates
     options.onlyCertain = certain
     options.caching = !decideAnew
     let progress = ProgressLine(quiet: quiet)
     let report = try runJob(progress) { () throws(JobError) in
       try simulate(options, progress: progress.handler)
     }
-    let terminal = Terminal(color)
-    let text =
-      switch format {
-      case .json: renderJSON(report)
-      case .text: renderText(report, color: terminal.color, unicode: terminal.unicode)
-      }
-    try emit(text, to: nil)
+    try form.emit(json: { renderJSON(report) }, text: { renderText(report, color: $0.color, unicode: $0.unicode) })
   }
 }

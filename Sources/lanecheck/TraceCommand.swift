@@ -90,21 +90,11 @@ struct TraceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The frame's number in the capture, from 1.", valueName: "n"))
   var frame: UInt64 = 1
 
-  @Flag(
-    name: .customLong("l2population"),
-    help: "Hosts without dumps are set up with l2population and ARP responder; else they flood and learn.")
-  var populates = false
+  @OptionGroup var population: PopulationOption
 
-  @Option(
-    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var manifest: String?
+  @OptionGroup var intent: ManifestOption
 
-  @Option(help: "What to print.")
-  var format = OutputFormat.text
-
-  @Option(help: "When to use colour.")
-  var color = ColorChoice.auto
+  @OptionGroup var form: FormOptions
 
   func validate() throws {
     guard (from == nil) != (capture == nil) else {
@@ -118,8 +108,8 @@ struct TraceCommand: ParsableCommand {
 
   func run() throws {
     var options = TraceOptions(paths: [bundle])
-    options.manifest = manifest
-    options.populatesTables = populates
+    options.manifest = intent.manifest
+    options.populatesTables = population.populates
     options.from = from
     options.to = to
     options.kind = kind
@@ -136,12 +126,6 @@ struct TraceCommand: ParsableCommand {
     options.capture = capture
     options.frame = frame
     let report = try runJob(nil) { () throws(JobError) in try trace(options) }
-    let terminal = Terminal(color)
-    let text =
-      switch format {
-      case .json: renderJSON(report)
-      case .text: renderText(report, color: terminal.color, unicode: terminal.unicode)
-      }
-    try emit(text, to: nil)
+    try form.emit(json: { renderJSON(report) }, text: { renderText(report, color: $0.color, unicode: $0.unicode) })
   }
 }

@@ -33,21 +33,7 @@ struct VerifyCommand: ParsableCommand {
     completion: .file())
   var paths: [String]
 
-  @Option(
-    help: ArgumentHelp("Intent and names, instead of the bundle's lanecheck.yaml.", valueName: "file"),
-    completion: .file(extensions: ["yaml", "yml"]))
-  var manifest: String?
-
-  @Option(help: "What to print.")
-  var format = OutputFormat.text
-
-  @Option(
-    name: [.short, .long], help: ArgumentHelp("Write the report to a file.", valueName: "file"),
-    completion: .file())
-  var output: String?
-
-  @Option(help: "The least severity of a finding that fails the run.")
-  var failOn = Severity.error
+  @OptionGroup var intent: ManifestOption
 
   @Option(
     name: .customLong("require"), parsing: .singleValue,
@@ -60,11 +46,9 @@ struct VerifyCommand: ParsableCommand {
       valueName: "expression"))
   var filter: String?
 
-  @Flag(help: "An inconclusive verdict ends with status 0.")
-  var allowInconclusive = false
+  @OptionGroup var ending: VerdictOptions
 
-  @Option(help: "When to use colour.")
-  var color = ColorChoice.auto
+  @OptionGroup var form: FormOptions
 
   @Flag(name: [.short, .long], help: "Only the verdict's line, and no progress.")
   var quiet = false
@@ -85,27 +69,27 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     var options = VerifyOptions(paths: paths)
-    options.manifest = manifest
-    options.failOn = failOn
+    options.manifest = intent.manifest
+    options.failOn = ending.failOn
     options.require = requirements
     options.filter = filter
     let progress = ProgressLine(quiet: quiet)
     let report = try runJob(progress) { () throws(JobError) in
       try verify(options, progress: progress.handler)
     }
-    try print(report, format, color, to: output, quiet: quiet, verbose: verbose)
-    for error in report.inputErrors where format == .json || quiet { complain(terminalText(error)) }
-    throw ExitStatus(report, allowInconclusive: allowInconclusive)
+    try print(report, form, to: ending.output, quiet: quiet, verbose: verbose)
+    for error in report.inputErrors where form.format == .json || quiet { complain(terminalText(error)) }
+    throw ExitStatus(report, allowInconclusive: ending.allowInconclusive)
   }
 }
 
 /// Writes a report in the form that was asked for.
 func print(
-  _ report: Report, _ format: OutputFormat, _ color: ColorChoice, to output: String?, quiet: Bool, verbose: Bool
+  _ report: Report, _ form: FormOptions, to output: String?, quiet: Bool, verbose: Bool
 ) throws(ExitStatus) {
-  let terminal = Terminal(color, toFile: output != nil)
+  let terminal = Terminal(form.color, toFile: output != nil)
   let text =
-    switch format {
+    switch form.format {
     case .json: renderJSON(report)
     case .text where quiet:
       renderVerdictLine(report, color: terminal.color, unicode: terminal.unicode)

@@ -71,7 +71,7 @@ import Wire
           snapLength: 0))
     }
     var groups = GroupBatch()
-    correlator.finish { groups.add($0, isPiece: $1) }
+    correlator.close(before: .max) { groups.add($0, isPiece: $1) }
     groups.sort()
     run.judge(groups)
     let report = run.finish(outcomes)

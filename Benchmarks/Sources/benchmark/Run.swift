@@ -44,6 +44,8 @@ struct Run: ParsableCommand {
     var bare: Usage
     /// Every frame that guests sent, through the flows of all hosts.
     var simulate: Usage?
+    /// The same without the cache of decided flows.
+    var simulateAnew: Usage?
     var verdict: String
     var differences: [String]
   }
@@ -72,19 +74,19 @@ struct Run: ParsableCommand {
       bare.append(try benchmark.measure(lanecheck, ["verify", "--format", "json", withoutFlows.path], output: report))
       _ = try check(report, expected, &wrong)
     }
-    var simulate: Usage?
-    if simulates {
+    func simulate(_ options: [String]) throws -> Usage {
       let simulated = place.appending(path: "\(name)-simulated")
       defer { try? FileManager.default.removeItem(at: simulated) }
-      let arguments = ["simulate", "--quiet", bundle.path, "--output", simulated.path]
-      simulate = try benchmark.measure(lanecheck, arguments, output: counts)
+      let arguments = ["simulate", "--quiet", bundle.path, "--output", simulated.path] + options
+      return try benchmark.measure(lanecheck, arguments, output: counts)
     }
     let bytes = try files.reduce(UInt64(0)) {
       $0 + UInt64(try URL(filePath: $1).resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0)
     }
     return Measurement(
       expected: expected, bytes: bytes, libpcap: median(libpcap), verify: median(verify), bare: median(bare),
-      simulate: simulate, verdict: verdict, differences: wrong)
+      simulate: try simulates ? simulate([]) : nil, simulateAnew: try simulates ? simulate(["--decide-anew"]) : nil,
+      verdict: verdict, differences: wrong)
   }
 
   /// Notes where a report is not what it should be. Returns its verdict.
@@ -141,6 +143,7 @@ struct Run: ParsableCommand {
     row("verify, a tenth", small.verify, small.expected.frames)
     print(column("ratio", small.verify.wall / small.libpcap.wall, small.verify.cpu / small.libpcap.cpu))
     if let simulate = small.simulate { row("simulate, a tenth", simulate, small.expected.trajectories.sent) }
+    if let simulate = small.simulateAnew { row("  no decision kept", simulate, small.expected.trajectories.sent) }
     print("")
     for run in [full, small] {
       guard run.differences.isEmpty else {
