@@ -69,8 +69,9 @@ public struct PairEstimate: Sendable, Hashable {
   public var rejected = 0
   /// The even stretches, in order of time.
   public var stretches: [Stretch] = []
-  /// Which of the two was set back, where the order of the frames tells: the host, and how often.
-  var setBack: [Int: Int] = [:]
+  /// Whether a few samples before the first stretch, or after the last, fit nothing: a clock may have been set there.
+  var isOpenBefore = false
+  var isOpenAfter = false
 
   public init(first: Int, second: Int, grade: ClockGrade) {
     self.first = first
@@ -82,25 +83,12 @@ public struct PairEstimate: Sendable, Hashable {
   public var isUnmistakable: Bool { grade == .accurate && stretches.count == 1 && used >= 16 }
 
   /// Whether it was known at a time of the second host, or the first, how the clocks relate.
-  public func covers(_ time: Int64, ofSecond: Bool) -> Bool {
-    stretches.contains {
-      ofSecond
-        ? $0.firstOfSecond <= time && time <= $0.lastOfSecond : $0.line.first <= time && time <= $0.line.last
-    }
-  }
-
-  /// Where the clocks were set against each other: between which times of the first, and of the second.
-  var settings: [(first: ClosedRange<Int64>, second: ClosedRange<Int64>)] {
-    zip(stretches, stretches.dropFirst()).compactMap { before, after in
-      guard before.jump(to: after) != nil else { return nil }
-      let (a, b) = (before.line.last, after.line.first)
-      let (c, d) = (before.lastOfSecond, after.firstOfSecond)
-      return (min(a, b)...max(a, b), min(c, d)...max(c, d))
-    }
-  }
+  public func covers(_ time: Int64, ofSecond: Bool) -> Bool { stretches.contains { $0.range(ofSecond).contains(time) } }
 
   /// Less is better: what an order of the samples makes hard to explain.
-  var disorder: Int { rejected + PairEstimator.fewest * stretches.count }
+  var disorder: Int {
+    grade == .failed ? .max : rejected + max(PairEstimator.fewest, (used + rejected) / 16) * stretches.count
+  }
 
   /// The second host's clock minus the first's, as a line over the first's.
   public struct Stretch: Sendable, Hashable {
@@ -111,17 +99,27 @@ public struct PairEstimate: Sendable, Hashable {
     /// The drift is within this, as a fraction.
     public var rateUncertainty: Double
     public var grade: ClockGrade
+    var points: [PairPoint]
 
-    /// The offset where evidence begins and ends, and what the second host's clock showed then.
+    /// The offset where evidence begins and ends.
     var startOffset: Int64 { line.offset(at: line.first) }
     var endOffset: Int64 { line.offset(at: line.last) }
-    var firstOfSecond: Int64 { clamped(line.first, plus: startOffset) }
-    var lastOfSecond: Int64 { clamped(line.last, plus: endOffset) }
 
-    /// How far the offset jumps from here to the next stretch, beyond what their bounds explain; nil where it does not.
-    func jump(to next: Stretch) -> Int64? {
-      let jump = Int64(clamping: clamped(next.startOffset, minus: endOffset).magnitude)
-      return jump > clamped(clamped(uncertainty, plus: next.uncertainty), plus: 1_000_000) ? jump : nil
+    /// When there is evidence, in one of the two clocks.
+    func range(_ ofSecond: Bool) -> ClosedRange<Int64> { ofSecond ? second : first }
+    private var first: ClosedRange<Int64>
+    private var second: ClosedRange<Int64>
+
+    /// - Parameter points: at least one.
+    init(_ fit: LineFit, grade: ClockGrade, points: [PairPoint]) {
+      line = fit.line
+      uncertainty = clamped(fit.uncertainty.rounded(.up))
+      rateUncertainty = fit.rateUncertainty
+      self.grade = grade
+      self.points = points
+      let (a, b) = (points.first?.first ?? 0, points.first?.second ?? 0)
+      first = points.reduce(a...a) { $0.contains($1.first) ? $0 : min($0.lowerBound, $1.first)...max($0.upperBound, $1.first) }
+      second = points.reduce(b...b) { $0.contains($1.second) ? $0 : min($0.lowerBound, $1.second)...max($0.upperBound, $1.second) }
     }
 
     /// How long evidence lasts, in nanoseconds of the first host's clock.
@@ -143,6 +141,8 @@ public struct HostClock: Sendable, Hashable {
   /// For each piece: bound of the drift either way, as a fraction.
   public var rateBounds: [Double] = []
   public var steps: [ClockStep] = []
+  /// Own times at which nothing tells how the clock relates to others.
+  public var doubts: [ClosedRange<Int64>] = []
 
   public init(host: Int, reference: Int) {
     self.host = host

@@ -2,16 +2,22 @@ import Observations
 
 /// Offset and drift of all hosts' clocks against that of one of them, from frames seen on two hosts each.
 ///
-/// Every pair of hosts is estimated for itself. From the reference host, the best connected one that was not set
-/// back while it was watched, the others are reached over the best pairs; bounds add up on the way. The order of the
-/// samples makes no difference.
+/// Every pair of hosts is estimated for itself. From the reference host, the best connected one whose clock was set
+/// least often, the others are reached over the best pairs; bounds add up on the way. The order of the samples makes no
+/// difference.
 public func estimateClocks(hosts: Int, samples: [ClockSample]) -> [HostClock] {
   estimateClocks(hosts: hosts, pairs: estimatePairs(hosts: hosts, samples: samples))
 }
 
 /// The same from what is known of the pairs.
-public func estimateClocks(hosts: Int, pairs: [PairEstimate]) -> [HostClock] {
-  ClockTree(hosts: hosts, pairs: pairs).clocks()
+///
+/// - Parameter folds: by host: own times between which its clock is known to have been set.
+public func estimateClocks(hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]] = []) -> [HostClock] {
+  let graph = ClockGraph(hosts: hosts, pairs: pairs, folds: folds, leastDelay: LineFit.longestLeastDelay)
+  let failed = Set(pairs.filter { $0.grade == .failed }.flatMap { [$0.first, $0.second] })
+  var clocks = (0..<hosts).map { HostClock($0, graph, failed.contains($0)) }
+  for pair in pairs where pair.grade < .none { noteOpenEnds(of: pair, graph, &clocks) }
+  return clocks
 }
 
 /// What the traffic tells of each pair of hosts, in the order of the pairs. Samples that name no host, or the same
@@ -34,237 +40,174 @@ public func estimatePairs(
     let pair = min(sender, receiver) * hosts + max(sender, receiver)
     points[pair, default: []].append(PairPoint(first: first, second: second, gap: gap, isUpper: isUpper))
   }
-  for pair in points.keys {
-    guard let list = points[pair], list.count > PairEstimator.bound else { continue }
-    let sorted = list.sorted { ($0.first, $0.second) < ($1.first, $1.second) }
-    let pace = (list.count + PairEstimator.bound - 1) / PairEstimator.bound
-    points[pair] = stride(from: 0, to: list.count, by: pace).map { sorted[$0] }
-  }
-  let pairs = points.keys.sorted().map { pair in
-    PairEstimator(first: pair / hosts, second: pair % hosts, leastDelay: leastDelay).estimate(points[pair] ?? [])
-  }
-  // A clock that was set shows in all pairs of its host: where one tells, the others are parted there, too.
-  var settings: [Int: [ClosedRange<Int64>]] = [:]
-  for pair in pairs {
-    for (first, second) in pair.settings {
-      settings[pair.first, default: []].append(first)
-      settings[pair.second, default: []].append(second)
+  return points.keys.sorted().map { pair in
+    var list = points[pair] ?? []
+    if list.count > PairEstimator.bound {
+      let sorted = list.sorted { ($0.first, $0.second) < ($1.first, $1.second) }
+      let pace = (list.count + PairEstimator.bound - 1) / PairEstimator.bound
+      list = stride(from: 0, to: list.count, by: pace).map { sorted[$0] }
     }
-  }
-  guard !settings.isEmpty else { return pairs }
-  return pairs.map { pair in
-    guard pair.settings.isEmpty, pair.grade < .none else { return pair }
-    let estimator = PairEstimator(first: pair.first, second: pair.second, leastDelay: leastDelay)
-    return estimator.estimate(
-      points[pair.first * hosts + pair.second] ?? [], partedAt: settings[pair.first] ?? [], settings[pair.second] ?? [])
+    return PairEstimator(first: pair / hosts, second: pair % hosts, leastDelay: leastDelay).estimate(list)
   }
 }
 
-/// Reaches every host from a reference host over the best pairs.
-struct ClockTree {
-  let hosts: Int
-  private let links: [[PairEstimate]]
-  private let setBack: [Int]
-  /// How often each host's clock was set against others'.
-  private let jumps: [Int]
-
-  init(hosts: Int, pairs: [PairEstimate]) {
-    self.hosts = hosts
-    var links: [[PairEstimate]] = Array(repeating: [], count: hosts)
-    var setBack = Array(repeating: 0, count: hosts)
-    var jumps = setBack
-    for pair in pairs {
-      for (host, times) in pair.setBack { setBack[host] += times }
-      for host in [pair.first, pair.second] { jumps[host] += pair.settings.count }
-      guard pair.grade < .none else { continue }
-      links[pair.first].append(pair)
-      links[pair.second].append(pair)
+/// Where a few samples at an end of a pair's evidence fit nothing, one of the two clocks may have been set: it is the
+/// one that no other pair tells of by then.
+private func noteOpenEnds(of pair: PairEstimate, _ graph: ClockGraph, _ clocks: inout [HostClock]) {
+  guard let first = pair.stretches.first, let last = pair.stretches.last else { return }
+  func note(_ isAfter: Bool, _ stretch: PairEstimate.Stretch) {
+    func edge(_ host: Int) -> Int64 {
+      let range = stretch.range(host == pair.second)
+      return isAfter ? range.upperBound : range.lowerBound
     }
-    self.links = links
-    self.setBack = setBack
-    self.jumps = jumps
-    failed = Set(pairs.filter { $0.grade == .failed }.flatMap { [$0.first, $0.second] })
-  }
-
-  /// Hosts of pairs whose samples contradict themselves.
-  private let failed: Set<Int>
-
-  func clocks() -> [HostClock] {
-    var clocks: [HostClock?] = Array(repeating: nil, count: hosts)
-    while let reference = reference(among: (0..<hosts).filter { clocks[$0] == nil }) {
-      // Later ones are out of reach of the first: their hosts are known only among themselves.
-      reach(from: reference, &clocks)
-    }
-    return clocks.enumerated().map { host, clock in
-      var clock = clock ?? HostClock(host: host, reference: host)
-      if links[host].isEmpty, hosts > 1 { clock.grade = failed.contains(host) ? .failed : .none }
-      return clock
-    }
-  }
-
-  /// The best connected host, of several the first.
-  private func reference(among left: [Int]) -> Int? {
-    left.min { a, b in
-      if setBack[a] != setBack[b] { return setBack[a] < setBack[b] }
-      if jumps[a] != jumps[b] { return jumps[a] < jumps[b] }
-      let (x, y) = (standing(a), standing(b))
-      return x == y ? a < b : x > y
-    }
-  }
-
-  private func standing(_ host: Int) -> Int {
-    links[host].reduce(0) { sum, pair in
-      switch pair.grade {
-      case .accurate: sum + 4
-      case .approximate: sum + 2
-      default: sum + 1
+    func isVouched(_ host: Int) -> Bool {
+      graph.links.contains { link in
+        let other = graph.pairs[link.pair]
+        guard other.first == host || other.second == host, other.first != pair.first || other.second != pair.second else { return false }
+        let range = link.stretch.range(other.second == host)
+        return isAfter ? range.upperBound > edge(host) : range.lowerBound < edge(host)
       }
     }
+    let vouched = [pair.first, pair.second].filter(isVouched)
+    guard vouched.count < 2 else { return }
+    for host in [pair.first, pair.second] where !vouched.contains(host) {
+      // Of two that nothing vouches for, one is enough: the reference's clock is what others are held against.
+      if vouched.isEmpty, clocks[host].reference == host { continue }
+      clocks[host].doubts.append(isAfter ? edge(host)...Int64.max : Int64.min...edge(host))
+    }
+  }
+  if pair.isOpenBefore { note(false, first) }
+  if pair.isOpenAfter { note(true, last) }
+}
+
+/// What is known of a host's clock between two settings.
+private struct Found {
+  var piece: ClockPiece
+  var bound: Int64
+  var rateBound: Double
+
+  /// nil for a part of the reference's own clock that nothing tells of.
+  init?(_ node: ClockGraph.Node, _ evidence: ClosedRange<Int64>?) {
+    piece = node.piece
+    bound = node.bound
+    rateBound = node.rateBound
+    if node.link < 0 {
+      guard let evidence else { return nil }
+      let (first, last) = (evidence.lowerBound, evidence.upperBound)
+      piece = ClockPiece(origin: middle(first, last), offset: 0, rate: 0, first: first, last: last)
+    } else if let evidence {
+      let more = max(0, clamped(piece.first, minus: evidence.lowerBound), clamped(evidence.upperBound, minus: piece.last))
+      bound = clamped(bound, plus: clamped(rateBound * Double(more)))
+      piece.first = min(piece.first, evidence.lowerBound)
+      piece.last = max(piece.last, evidence.upperBound)
+    }
   }
 
-  /// Sets the clocks of all that can be reached, those with the best grade and bound first.
-  private func reach(from reference: Int, _ clocks: inout [HostClock?]) {
-    var candidates: [HostClock?] = Array(repeating: nil, count: hosts)
-    var next: HostClock? = HostClock(host: reference, reference: reference)
-    while let reached = next {
-      clocks[reached.host] = reached
-      candidates[reached.host] = nil
-      for pair in links[reached.host] {
-        let host = pair.first == reached.host ? pair.second : pair.first
-        guard clocks[host] == nil else { continue }
-        let clock = HostClock(host, beside: reached, pair)
-        if let known = candidates[host], known.standing <= clock.standing { continue }
-        candidates[host] = clock
-      }
-      // Of several the first.
-      next = candidates.compactMap { $0 }.min { $0.standing < $1.standing }
-    }
+  /// As if the clock had run on, at one time.
+  func moved(to time: Int64) -> Found {
+    var other = self
+    other.piece.first = time
+    other.piece.last = time
+    return other
   }
 }
 
 extension HostClock {
-  /// Less is better.
-  fileprivate var standing: (ClockGrade, Int, Int64) { (grade, correction.pieces.count, uncertainty) }
-
-  /// A clock beside this one: the other of a pair, whichever that is called.
-  public func beside(_ pair: PairEstimate) -> HostClock {
-    HostClock(pair.first == host ? pair.second : pair.first, beside: self, pair)
-  }
-
-  /// The clock of a host whose relation to another, known one is known.
-  fileprivate init(_ host: Int, beside parent: HostClock, _ pair: PairEstimate) {
-    self.init(host: host, reference: parent.reference)
-    grade = max(parent.grade, pair.grade)
-    var pieces: [ClockPiece] = []
-    let reachable = parent.piecesInOrder(of: pair)
-    for (stretch, range) in zip(pair.stretches, reachable) {
-      let line = host == pair.second ? stretch.line.overSecond : stretch.line.ofFirst
-      // Where the other host's clock was on that stretch.
-      let (from, to) =
-        host == pair.second
-        ? (stretch.line.first, stretch.line.last)
-        : (stretch.line.ontoSecond(stretch.line.first), stretch.line.ontoSecond(stretch.line.last))
-      // Where the other's clock was set, this one is, too, against the reference.
-      var parts = range.filter { parent.overlap($0, from, to) > 0 }
-      if parts.isEmpty, let nearest = parent.piece(covering: from, to, among: range) { parts = [nearest] }
-      for part in parts {
-        let other = parent.correction.pieces[part]
-        var own = line
-        // The ends of a part in this clock.
-        if part != parts.first { own.first = stretch.line.across(other.first, toSecond: host == pair.second) }
-        if part != parts.last { own.last = stretch.line.across(other.last, toSecond: host == pair.second) }
-        pieces.append(own.composed(with: other))
-        let (start, end) = parts.count == 1 ? (from, to) : (other.first, other.last)
-        bounds.append(clamped(stretch.uncertainty, plus: parent.uncertainty(at: start, end, part)))
-        rateBounds.append(stretch.rateUncertainty + parent.rateBounds[part])
-      }
-      if parts.isEmpty {
-        pieces.append(line)
-        bounds.append(stretch.uncertainty)
-        rateBounds.append(stretch.rateUncertainty)
+  fileprivate init(_ host: Int, _ graph: ClockGraph, _ hasFailed: Bool) {
+    let spans = (0..<graph.spans(of: host)).map { graph.node(host, $0) }
+    let known = spans.compactMap { graph.nodes[$0] }
+    // Spans that are known among others only say nothing of the rest.
+    let reference = known.min { $0.depth < $1.depth }?.reference ?? host
+    self.init(host: host, reference: reference)
+    grade = known.filter { $0.reference == reference }.map(\.grade).max() ?? .accurate
+    let isLinked = graph.links.contains { spans.contains($0.first) || spans.contains($0.second) }
+    if !isLinked, graph.hosts > 1 { grade = hasFailed ? .failed : .none }
+    // The reference's own clock needs nothing done to it.
+    guard spans.count > 1 || known.first?.link ?? -1 >= 0 else { return }
+    var found: [Found?] = []
+    for (number, node) in spans.enumerated() {
+      let from = number == 0 ? Int64.min : graph.cuts[host][number - 1].range.lowerBound
+      let to = number == spans.count - 1 ? Int64.max : graph.cuts[host][number].range.upperBound
+      if let known = graph.nodes[node], known.reference == reference, !graph.contradicted.contains(node),
+        let own = Found(known, graph.evidence(of: node))
+      {
+        found.append(own)
+      } else {
+        found.append(nil)
+        doubts.append(min(from, to)...max(from, to))
       }
     }
+    // A clock that was set back by a known size is at least told in order.
+    for number in found.indices where found[number] == nil {
+      let (before, after) = (number > 0 ? found[number - 1] : nil, number + 1 < found.count ? found[number + 1] : nil)
+      if let before, graph.cuts[host][number - 1].isFold {
+        found[number] = before.moved(to: graph.cuts[host][number - 1].range.upperBound)
+      } else if let after, graph.cuts[host][number].isFold {
+        found[number] = after.moved(to: graph.cuts[host][number].range.lowerBound)
+      }
+    }
+    let pieces = found.compactMap { $0?.piece }
+    bounds = found.compactMap { $0?.bound }
+    rateBounds = found.compactMap { $0?.rateBound }
     correction = ClockCorrection(pieces)
+    noteSteps()
+  }
+
+  /// The same clock where its times were put one behind the other: `back` tells by how much a time was moved, and
+  /// `ends` for two times in order whether the clock was set back between them, and what it showed last before.
+  public mutating func fold(_ back: (Int64) -> Int64, end: (Int64, Int64) -> Int64?) {
+    let unfolded = correction.pieces
+    guard !unfolded.isEmpty || !doubts.isEmpty else { return }
+    correction = ClockCorrection(
+      unfolded.map { piece in
+        let shift = back(piece.first)
+        return ClockPiece(
+          origin: clamped(piece.origin, minus: shift), offset: clamped(piece.offset, minus: shift), rate: piece.rate,
+          first: clamped(piece.first, minus: shift), last: clamped(piece.last, minus: shift))
+      })
+    correction.setEnds(zip(unfolded, unfolded.dropFirst()).map { end($0.last, $1.first) })
+    doubts = doubts.map { range in
+      let (from, to) = (clamped(range.lowerBound, minus: back(range.lowerBound)), clamped(range.upperBound, minus: back(range.upperBound)))
+      return min(from, to)...max(from, to)
+    }
+    noteSteps()
+  }
+
+  /// Jumps that bounds do not explain are steps.
+  mutating func noteSteps() {
+    steps = []
+    let pieces = correction.pieces
     for (index, jump) in correction.jumps.enumerated() {
-      let noise = clamped(bounds[index], plus: clamped(bounds[index + 1], plus: 1_000_000))
+      let noise = clamped(bounds[index], plus: clamped(bounds[index + 1], plus: ClockCorrection.leastStep))
       guard jump.magnitude > noise.magnitude else { continue }
       steps.append(ClockStep(before: pieces[index].last, after: pieces[index + 1].first, size: jump))
     }
   }
 
-  /// For each stretch of a pair with another host, the pieces of this clock that it may lie on. Where this clock was
-  /// set back it showed the same time twice; but then the pair shows the same jump.
-  private func piecesInOrder(of pair: PairEstimate) -> [Range<Int>] {
-    let count = correction.pieces.count
-    var ranges = Array(repeating: 0..<count, count: pair.stretches.count)
-    var at = 0
-    for (index, (before, after)) in zip(pair.stretches, pair.stretches.dropFirst()).enumerated() {
-      let jump = clamped(after.startOffset, minus: before.endOffset)
-      let own = pair.second == host ? jump : clamped(0, minus: jump)
-      let noise = clamped(before.uncertainty, plus: clamped(after.uncertainty, plus: ClockCorrection.leastStep))
-      let same = (at..<count).dropLast().first {
-        let bound = clamped(noise, plus: clamped(bounds[$0], plus: bounds[$0 + 1]))
-        return correction.isSetBack(after: $0)
-          && clamped(own, minus: correction.jumps[$0]).magnitude <= bound.magnitude
-      }
-      if let same {
-        ranges[index] = ranges[index].lowerBound..<(same + 1)
-        at = same + 1
-      }
-      ranges[index + 1] = at..<count
+  /// A clock beside this one, by the longest stretch of a pair, whichever of the two it is.
+  public func beside(_ pair: PairEstimate) -> HostClock? {
+    guard let stretch = pair.stretches.max(by: { $0.span < $1.span }) else { return nil }
+    let isSecond = pair.first == host
+    var clock = self
+    clock.host = isSecond ? pair.second : pair.first
+    let ahead = stretch.line.offset(at: middle(stretch.line.first, stretch.line.last))
+    clock.shift(by: isSecond ? ahead : clamped(0, minus: ahead), within: stretch.uncertainty)
+    return clock
+  }
+
+  /// The clock ahead by so much.
+  private mutating func shift(by ahead: Int64, within bound: Int64) {
+    if correction.pieces.isEmpty {
+      bounds = [0]
+      rateBounds = [0]
     }
-    return ranges
-  }
-
-  /// Of some pieces the one that has most of a stretch of own time, and of several the nearest.
-  private func piece(covering from: Int64, _ to: Int64, among range: Range<Int>) -> Int? {
-    range.max {
-      let (a, b) = (overlap($0, from, to), overlap($1, from, to))
-      return a < b
-    }
-  }
-
-  /// How long a piece and a stretch run together; negative: the distance between them.
-  private func overlap(_ index: Int, _ from: Int64, _ to: Int64) -> Int64 {
-    let piece = correction.pieces[index]
-    return clamped(min(piece.last, to), minus: max(piece.first, from))
-  }
-
-  /// The bound over a stretch of own time on one piece.
-  private func uncertainty(at from: Int64, _ to: Int64, _ index: Int) -> Int64 {
-    let piece = correction.pieces[index]
-    let outside = max(0, clamped(piece.first, minus: from), clamped(to, minus: piece.last))
-    return clamped(bounds[index], plus: clamped(rateBounds[index] * Double(outside)))
-  }
-}
-
-extension ClockPiece {
-  // A pair's line runs over the first host's clock and tells the second's minus the first's.
-
-  /// A time of the first host's in the second's clock.
-  fileprivate func ontoSecond(_ time: Int64) -> Int64 { clamped(time, plus: offset(at: time)) }
-
-  /// What one of the two clocks shows when the other shows a time.
-  fileprivate func across(_ time: Int64, toSecond: Bool) -> Int64 {
-    toSecond ? ontoSecond(time) : clamped(time, minus: offset(at: time))
-  }
-
-  /// The second host's clock against the first's.
-  fileprivate var overSecond: ClockPiece {
-    ClockPiece(
-      origin: ontoSecond(origin), offset: offset, rate: rate / (1 + rate), first: ontoSecond(first),
-      last: ontoSecond(last))
-  }
-
-  /// The first host's clock against the second's.
-  fileprivate var ofFirst: ClockPiece {
-    ClockPiece(origin: origin, offset: clamped(0, minus: offset), rate: -rate, first: first, last: last)
-  }
-
-  /// This clock against the reference, given how the clock that it is held against relates to it.
-  fileprivate func composed(with other: ClockPiece) -> ClockPiece {
-    ClockPiece(
-      origin: origin, offset: clamped(offset, plus: other.offset(at: toReference(origin))),
-      rate: rate + other.rate * (1 - rate), first: first, last: last)
+    let pieces = correction.pieces.isEmpty ? [ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0)] : correction.pieces
+    correction = ClockCorrection(
+      pieces.map {
+        ClockPiece(
+          origin: clamped($0.origin, plus: ahead), offset: clamped($0.offset, plus: ahead), rate: $0.rate,
+          first: clamped($0.first, plus: ahead), last: clamped($0.last, plus: ahead))
+      })
+    bounds = bounds.map { clamped($0, plus: bound) }
   }
 }

@@ -2,7 +2,7 @@ import Observations
 
 /// A sample of one pair of hosts: how far the second clock was ahead of the first, and from which side that
 /// bounds the offset. Frames only take time: those sent by the first host show too much, the others too little.
-struct PairPoint: Sendable, BitwiseCopyable {
+struct PairPoint: Sendable, Hashable, BitwiseCopyable {
   /// Time in the first host's clock, and in the second's.
   var first: Int64
   var second: Int64
@@ -30,6 +30,8 @@ struct LineFit {
 
   /// The same for what is fitted. Used only where nothing was seen the other way.
   private let leastDelay: Double
+  /// Steepest slope that is tried.
+  private let steepest: Double
 
   private(set) var line = ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0)
   /// The offset is within this over the whole stretch.
@@ -49,8 +51,12 @@ struct LineFit {
   }
 
   /// - Parameter points: at least one, in any order.
-  init(_ points: some Collection<PairPoint>, leastDelay: Double = LineFit.longestLeastDelay) {
+  init(
+    _ points: some Collection<PairPoint>, leastDelay: Double = LineFit.longestLeastDelay,
+    steepest: Double = LineFit.steepest
+  ) {
     self.leastDelay = leastDelay
+    self.steepest = steepest
     let times = points.map(\.first).sorted()
     line.first = times.first ?? 0
     line.last = times.last ?? 0
@@ -89,12 +95,12 @@ struct LineFit {
 
   /// Returns the height at the origin.
   private mutating func fitBetween(zero: Double) -> Double {
-    var slope = LineFit.highest(-LineFit.steepest, LineFit.steepest, room)
+    var slope = LineFit.highest(-steepest, steepest, room)
     overlap = max(0, -room(slope))
     let slack = overlap / 2
     var slopes = (slope, slope)
     if overlap == 0 {
-      slopes = (border(from: slope, to: -LineFit.steepest), border(from: slope, to: LineFit.steepest))
+      slopes = (border(from: slope, to: -steepest), border(from: slope, to: steepest))
       // The middle of what is possible; no drift where none is needed.
       slope = room(0) >= 0 ? 0 : (slopes.0 + slopes.1) / 2
     }
@@ -112,12 +118,12 @@ struct LineFit {
     }
     // No clock drifts like this for long: it may have been set a little somewhere in between.
     let steep = max(0, abs(slope) - LineFit.steady)
-    uncertainty += steep * longestPause / 2
+    uncertainty += steep * longestPause
     if overlap > 0 {
       // No even clock explains this: the line may be off by as much as the samples contradict it.
       uncertainty += overlap
       let span = Double(clamped(line.last, minus: line.first))
-      rateUncertainty = min(LineFit.steepest, max(rateUncertainty, 2 * uncertainty / max(span, 1)))
+      rateUncertainty = min(steepest, max(rateUncertainty, 2 * uncertainty / max(span, 1)))
     }
     return height
   }
@@ -126,7 +132,7 @@ struct LineFit {
   private mutating func fitBeside(zero: Double, mean: Double) -> Double {
     let isUpper = !upper.isEmpty
     func touch(_ slope: Double) -> Double { isUpper ? ceiling(slope, mean) : -ground(slope, mean) }
-    var slope = LineFit.highest(-LineFit.steepest, LineFit.steepest, touch)
+    var slope = LineFit.highest(-steepest, steepest, touch)
     // No drift where that lies as near.
     if touch(0) >= touch(slope) - LineFit.stampSlack { slope = 0 }
     var height = isUpper ? ceiling(slope, 0) : ground(slope, 0)
@@ -134,7 +140,7 @@ struct LineFit {
     if flat >= 0, flat <= leastDelay { (slope, height) = (0, zero) }
     line.rate = slope
     let span = Double(clamped(line.last, minus: line.first))
-    rateUncertainty = min(LineFit.steepest, leastDelay / max(span, 1))
+    rateUncertainty = min(steepest, leastDelay / max(span, 1))
     uncertainty = leastDelay + 2 * LineFit.stampSlack
     return height
   }

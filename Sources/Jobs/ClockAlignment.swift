@@ -32,6 +32,7 @@ struct ClockAlignment {
   private let survey: SurveyResult
   private let reach: Int
   private var sightings: ClockSightings
+  private var folds: ClockFolds
 
   static func align(_ survey: SurveyResult) -> Result {
     var alignment = ClockAlignment(survey)
@@ -43,6 +44,7 @@ struct ClockAlignment {
     self.survey = survey
     reach = min(ClockAlignment.reach, ClockAlignment.reachOfAll / max(1, survey.deployment.captures.count))
     sightings = ClockSightings(survey)
+    folds = ClockFolds(survey)
   }
 
   /// Two hosts at least were captured, or two points of one.
@@ -67,9 +69,17 @@ struct ClockAlignment {
         observations.removeAll(keepingCapacity: true)
         builder.add(
           batch, interfaces: reader.interfaces, host: source.host, direction: source.direction, to: &observations)
-        for observation in observations where observation.digest <= sightings.largest { sightings.add(observation) }
+        let falls = folds.read(batch, of: index)
+        let origin = batch.frames.first?.number ?? 0
+        for observation in observations where observation.digest <= sightings.largest {
+          // Frames are numbered in 32 bits.
+          let place = Int(UInt32(truncatingIfNeeded: observation.frame) &- UInt32(truncatingIfNeeded: origin))
+          sightings.add(observation, fold: falls.indices.contains(place) ? falls[place] : folds.count(of: index))
+        }
       }
     }
+    folds.settle(leading: survey.plan.points.indices.filter { sightings.use(of: survey.plan.points[$0]) == .between })
+    sightings.unfold(folds)
   }
 
   // MARK: Estimates
@@ -78,10 +88,12 @@ struct ClockAlignment {
     let hosts = survey.deployment.hosts.count
     let samples = sightings.samples()
     var result = Result(
-      clocks: estimateClocks(hosts: hosts, pairs: borneOut(estimatePairs(hosts: hosts, samples: samples.between))))
+      clocks: estimateClocks(
+        hosts: hosts, pairs: borneOut(estimatePairs(hosts: hosts, samples: samples.between)), folds: folds.cuts))
+    for host in result.clocks.indices { folds.fold(&result.clocks[host]) }
     for host in result.clocks.indices where !result.clocks[host].correction.jumps.isEmpty {
       let turns = ClockTurns(of: host, result.clocks[host].correction, survey, reach: reach)
-      result.clocks[host].correction.setEnds(turns.ends)
+      result.clocks[host].correction.setEnds(zip(result.clocks[host].correction.ends, turns.ends).map { $0 ?? $1 })
     }
     let within = estimatePairs(hosts: 2 * hosts, samples: samples.within, leastDelay: ClockAlignment.leastDelayWithin)
     for pair in borneOut(within) {
@@ -89,7 +101,7 @@ struct ClockAlignment {
       let ahead = stretch.line.offset(at: middle(stretch.line.first, stretch.line.last))
       // Frames take their time inside a host, too.
       guard ahead.magnitude > stretch.uncertainty.magnitude + 2_000_000 else { continue }
-      let clock = result.clocks[pair.first].beside(pair)
+      guard let clock = result.clocks[pair.first].beside(pair) else { continue }
       result.portsAhead[pair.first] = ahead
       for capture in survey.deployment.captures.indices where isOfPortsOnly(capture, pair.first) {
         result.captures[capture] = clock.correction

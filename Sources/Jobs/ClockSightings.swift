@@ -32,7 +32,10 @@ struct ClockSightings {
   private struct Sighting: BitwiseCopyable {
     var digest: UInt64
     var time: Int64
-    var point: Int32
+    var point: UInt16
+    var capture: UInt16
+    /// How often the capture's time had fallen far back.
+    var fold: UInt8
     /// Ports of a host whose tunnel point was captured count as a host of their own: `hosts` + its number.
     var host: Int32
     /// The other end: the receiver's host for what is sent (-1 for any), the sender's for what is received.
@@ -79,7 +82,8 @@ struct ClockSightings {
     return hasTunnelPoint[point.host] ? .beside : .between
   }
 
-  mutating func add(_ seen: Observation) {
+  /// - Parameter fold: how often the capture's time had fallen far back by then.
+  mutating func add(_ seen: Observation, fold: UInt8) {
     let point = points[Int(seen.point)]
     let isSent: Bool
     let peer: Int
@@ -105,7 +109,8 @@ struct ClockSightings {
     guard peer != host else { return }
     sightings.append(
       Sighting(
-        digest: seen.digest, time: seen.time, point: Int32(seen.point), host: Int32(host), peer: Int32(peer),
+        digest: seen.digest, time: seen.time, point: seen.point, capture: seen.capture, fold: fold, host: Int32(host),
+        peer: Int32(peer),
         isSent: isSent, isMutable: seen.frameClass == .tcp || seen.frameClass == .fragment))
     if sightings.count >= compacted + ClockSightings.bound { compact() }
   }
@@ -136,6 +141,14 @@ struct ClockSightings {
     }
     sightings = kept
     compacted = kept.count
+  }
+
+  /// Puts all sightings on clocks that were never set far back.
+  mutating func unfold(_ folds: ClockFolds) {
+    for index in sightings.indices {
+      let (capture, fold) = (Int(sightings[index].capture), Int(sightings[index].fold))
+      sightings[index].time = folds.unfolded(sightings[index].time, capture: capture, fold: fold)
+    }
   }
 
   // MARK: Support

@@ -33,14 +33,18 @@ struct ClockTrust: Sendable {
     var reference: Int
     var isAligned: Bool
     var stretches: [Stretch]
-    /// While the clock was set, in the reference clock.
+    /// While the clock was set, or nothing tells of it, in the reference clock.
     var settings: [ClosedRange<Int64>]
   }
   private let hosts: [Host]
+  /// By host: while its clock was set back, in the reference clock: of its own captures some may show that later than
+  /// others.
+  private let turns: [[ClosedRange<Int64>]]
+  private let hasTurns: Bool
 
   /// - Parameter clocks: of all hosts; empty where all are taken to agree.
   init(_ clocks: [HostClock]) {
-    hosts = clocks.map { clock in
+    let hosts = clocks.map { clock in
       let pieces = clock.correction.pieces
       let stretches = pieces.indices.map { index in
         Stretch(
@@ -54,9 +58,28 @@ struct ClockTrust: Sendable {
         let margin = min(jump, 2 * Correlator.sightingGap)
         return clamped(min(from, to), minus: margin)...clamped(max(from, to), plus: margin)
       }
+      func known(_ time: Int64) -> Int64 {
+        time == .min || time == .max ? time : clock.correction.toReference(time)
+      }
+      let doubts = clock.doubts.map { range in
+        let (from, to) = (known(range.lowerBound), known(range.upperBound))
+        return min(from, to)...max(from, to)
+      }
       return Host(
-        reference: clock.reference, isAligned: clock.grade < .none, stretches: stretches, settings: settings)
+        reference: clock.reference, isAligned: clock.grade < .none, stretches: stretches, settings: settings + doubts)
     }
+    self.hosts = hosts
+    turns = clocks.enumerated().map { number, clock in
+      clock.correction.jumps.indices.filter { clock.correction.isSetBack(after: $0) }.map { hosts[number].settings[$0] }
+    }
+    hasTurns = turns.contains { !$0.isEmpty }
+  }
+
+  /// Whether a host's captures are sure to agree on a time: not while its clock was set back.
+  func isOrdered(_ host: Int32, at time: Int64) -> Bool {
+    guard hasTurns, host >= 0, Int(host) < turns.count else { return true }
+    for turn in turns[Int(host)] where turn.contains(time) { return false }
+    return true
   }
 
   /// Whether frames of both hosts are stamped in clocks that relate to each other.

@@ -7,7 +7,7 @@ import Wire
 extension Judge {
   /// Whether a host's tunnel point must have shown what another host (-1: the same) showed at a time.
   func isLive(tunnelOf host: Int32, _ time: Int64, seenOn other: Int32 = -1) -> Bool {
-    guard let slack = trust.slack(host, other, at: time) else { return false }
+    guard let slack = trust.slack(host, other, at: time), trust.isOrdered(host, at: time) else { return false }
     return isRecording(tunnelOf: host, time, within: slack)
   }
 
@@ -33,7 +33,8 @@ extension Judge {
   }
 
   func isLive(port: Int32, _ time: Int64) -> Bool {
-    guard !topology.hidesFrames[Int(topology.portHost[Int(port)])] else { return false }
+    let host = topology.portHost[Int(port)]
+    guard !topology.hidesFrames[Int(host)], trust.isOrdered(Int32(truncatingIfNeeded: host), at: time) else { return false }
     for index in topology.guestPoints[Int(port)] {
       if spans[index].contains(time) || !makes(.notRecording) { return true }
     }

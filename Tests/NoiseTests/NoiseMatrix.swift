@@ -35,7 +35,8 @@ struct NoiseMatrix: Sendable {
   ///   - share: of the cells of each kind of noise, one in so many; every kind comes up, on clean bundles and on
   ///     faulty ones.
   ///   - most: so many bundles of each verdict at most.
-  init(share: Int, most: Int = .max) throws {
+  ///   - only: the kinds of noise that are looked at; all where it is nil.
+  init(share: Int, most: Int = .max, only: String? = nil) throws {
     var verdicts: [String: [String]] = [:]
     for name in RecordedBundle.names() {
       verdicts[try Expectation.written(name)?.verdict ?? RecordedTruth(name)?.kind ?? "", default: []].append(name)
@@ -49,7 +50,7 @@ struct NoiseMatrix: Sendable {
     var kinds: [String: [Cell]] = [:]
     for (index, bundle) in bundles.enumerated() {
       let kind = try Expectation.written(bundle.name)?.verdict ?? RecordedTruth(bundle.name)?.kind ?? ""
-      for noise in Noise.all(for: bundle) {
+      for noise in Noise.all(for: bundle) where only.map(noise.kind.hasPrefix) ?? true {
         kinds["\(noise.kind) \(kind)", default: []].append(Cell(bundle: index, noise: noise))
       }
     }

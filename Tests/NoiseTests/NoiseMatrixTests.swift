@@ -9,10 +9,12 @@ import Verification
 @Suite("Noise", .serialized) struct NoiseMatrixTests {
   static let share = ProcessInfo.processInfo.environment["LANECHECK_FULL"].map { max(1, Int($0) ?? 1) }
   static let isFull = share != nil
+  /// One kind of noise only, such as `step`, where `LANECHECK_NOISE` names it.
+  static let only = ProcessInfo.processInfo.environment["LANECHECK_NOISE"]
 
   @Test func changesNoCleanVerdictAndHidesNoFault() throws {
     let isFull = NoiseMatrixTests.isFull
-    let results = try NoiseMatrix(share: NoiseMatrixTests.share ?? .max, most: isFull ? .max : 5).run()
+    let results = try NoiseMatrix(share: NoiseMatrixTests.share ?? .max, most: isFull ? .max : 5, only: NoiseMatrixTests.only).run()
     if isFull { print(NoiseMatrix.table(results)) }
     for result in results {
       #expect(result.outcome == .kept || result.outcome == .inconclusive, "\(result)")

@@ -1,0 +1,406 @@
+import Observations
+
+/// The hosts' clocks as a graph. A clock that was set is another one from then on: its nodes are the spans of time
+/// between settings. Links are what the traffic between two hosts tells of two such spans.
+///
+/// A setting shows in pairs; which of the two hosts was set is told by the other pairs: that of several that show
+/// the same at the same time. Where frames of two ways round contradict each other though no pair shows a setting, the
+/// host was set whose frames the one way and the other come at different times.
+struct ClockGraph {
+  /// A host's clock was set, or changed its pace.
+  struct Cut {
+    /// Own times known to lie before and after.
+    var range: ClosedRange<Int64>
+    /// By pair: the stretch after which it comes, where the pair shows it.
+    var shown: [Int: Int] = [:]
+    /// The host's own captures show it.
+    var isFold = false
+
+    /// Whether a time lies behind; nil where that is not known.
+    func isPast(_ time: Int64) -> Bool? {
+      time >= range.upperBound ? true : time <= range.lowerBound ? false : nil
+    }
+  }
+  /// What relates two nodes.
+  struct Link {
+    var pair: Int
+    var first: Int
+    var second: Int
+    var stretch: PairEstimate.Stretch
+  }
+  /// A host's clock against the reference, between two cuts.
+  struct Node {
+    var host: Int
+    var reference: Int
+    var grade = ClockGrade.accurate
+    var piece: ClockPiece
+    var bound: Int64 = 0
+    var rateBound = 0.0
+    /// The link by which it was reached.
+    var link = -1
+    var parent = -1
+    var depth = 0
+
+    /// Less is better.
+    var standing: (ClockGrade, Int64, Int) { (grade, bound, depth) }
+  }
+
+  let hosts: Int
+  let pairs: [PairEstimate]
+  let leastDelay: Double
+  private(set) var cuts: [[Cut]]
+  private(set) var links: [Link] = []
+  /// By node; nil where it was not reached.
+  private(set) var nodes: [Node?] = []
+  /// The first node of each host.
+  private(set) var base: [Int] = []
+  /// Nodes of which ways round contradict each other, for no reason that is known.
+  private(set) var contradicted: Set<Int> = []
+
+  /// - Parameter folds: by host: own times between which its clock is known to have been set.
+  init(hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]], leastDelay: Double) {
+    self.hosts = hosts
+    self.pairs = pairs
+    self.leastDelay = leastDelay
+    cuts = (0..<hosts).map { host in host < folds.count ? folds[host].map { Cut(range: $0, isFold: true) } : [] }
+    attribute()
+    for round in 0...8 {
+      build()
+      guard !settleContradiction(isLast: round == 8) else { continue }
+      break
+    }
+  }
+
+  func node(_ host: Int, _ span: Int) -> Int { base[host] + span }
+  func spans(of host: Int) -> Int { cuts[host].count + 1 }
+  func host(of node: Int) -> Int { base.lastIndex { $0 <= node } ?? 0 }
+
+  // MARK: Settings
+
+  private struct Break {
+    var pair: Int
+    var stretch: Int
+    /// How far the second host's clock jumps against the first's.
+    var jump: Int64
+    var bound: Int64
+  }
+
+  /// Between which own times of a host a pair's stretches change, and whether its clock shows that time twice.
+  private func range(_ place: Break, of host: Int) -> (range: ClosedRange<Int64>, isBack: Bool) {
+    let ofSecond = pairs[place.pair].second == host
+    let stretches = pairs[place.pair].stretches
+    let (before, after) = (stretches[place.stretch].range(ofSecond), stretches[place.stretch + 1].range(ofSecond))
+    let (from, to) = (before.upperBound, after.lowerBound)
+    return (min(from, to)...max(from, to), to < from)
+  }
+
+  private mutating func attribute() {
+    var breaks: [Break] = []
+    for (number, pair) in pairs.enumerated() where pair.grade < .none {
+      for at in pair.stretches.indices.dropLast() {
+        let (before, after) = (pair.stretches[at], pair.stretches[at + 1])
+        breaks.append(
+          Break(
+            pair: number, stretch: at, jump: clamped(after.startOffset, minus: before.endOffset),
+            bound: clamped(clamped(before.uncertainty, plus: after.uncertainty), plus: 2_000_000)))
+      }
+    }
+    // What is known of a host already explains what its pairs show then.
+    for host in 0..<hosts {
+      for cut in cuts[host].indices {
+        breaks.removeAll { place in
+          guard pairs[place.pair].first == host || pairs[place.pair].second == host else { return false }
+          let seen = range(place, of: host)
+          guard seen.range.overlaps(cuts[host][cut].range) else { return false }
+          cuts[host][cut].shown[place.pair] = place.stretch
+          return true
+        }
+      }
+    }
+    while !breaks.isEmpty {
+      var best: (host: Int, cluster: [Int], range: ClosedRange<Int64>, score: Int)?
+      for seed in breaks.indices {
+        for host in [pairs[breaks[seed].pair].second, pairs[breaks[seed].pair].first] {
+          let (cluster, range) = cluster(around: seed, host, breaks)
+          let score = 2 * cluster.count - 2 * opposed(host, range, cluster.map { breaks[$0].pair }, breaks[seed]) + (cuts[host].isEmpty ? 0 : 1)
+          if score > best?.score ?? .min { best = (host, cluster, range, score) }
+        }
+      }
+      guard let best else { break }
+      var cut = Cut(range: best.range)
+      for index in best.cluster { cut.shown[breaks[index].pair] = breaks[index].stretch }
+      cuts[best.host].append(cut)
+      for index in best.cluster.sorted(by: >) { breaks.remove(at: index) }
+    }
+    for host in 0..<hosts { cuts[host] = inOrder(cuts[host]) }
+  }
+
+  /// A host's cuts in order of time; where a clock showed the same time twice, as the pairs have it.
+  private func inOrder(_ list: [Cut]) -> [Cut] {
+    list.sorted { a, b in
+      for (pair, stretch) in a.shown.sorted(by: { $0.key < $1.key }) {
+        if let other = b.shown[pair], other != stretch { return stretch < other }
+      }
+      return (a.range.lowerBound, a.range.upperBound) < (b.range.lowerBound, b.range.upperBound)
+    }
+  }
+
+  /// The breaks of a host's pairs that one setting of its clock explains.
+  private func cluster(around seed: Int, _ host: Int, _ breaks: [Break]) -> ([Int], ClosedRange<Int64>) {
+    func jump(_ place: Break) -> Int64 { pairs[place.pair].second == host ? place.jump : clamped(0, minus: place.jump) }
+    var (range, isBack) = range(breaks[seed], of: host)
+    var members = [seed]
+    for index in breaks.indices where index != seed {
+      let other = breaks[index]
+      guard pairs[other.pair].first == host || pairs[other.pair].second == host,
+        !members.contains(where: { breaks[$0].pair == other.pair })
+      else { continue }
+      let off = Int64(clamping: clamped(jump(other), minus: jump(breaks[seed])).magnitude)
+      guard off <= clamped(other.bound, plus: breaks[seed].bound) else { continue }
+      let (next, nextIsBack) = self.range(other, of: host)
+      guard next.overlaps(range) else { continue }
+      // What a clock shows twice is not narrowed.
+      range =
+        isBack || nextIsBack
+        ? min(range.lowerBound, next.lowerBound)...max(range.upperBound, next.upperBound)
+        : max(range.lowerBound, next.lowerBound)...min(range.upperBound, next.upperBound)
+      isBack = isBack || nextIsBack
+      members.append(index)
+    }
+    return (members, range)
+  }
+
+  /// How many other pairs of a host show that nothing happened then.
+  private func opposed(_ host: Int, _ range: ClosedRange<Int64>, _ own: [Int], _ place: Break) -> Int {
+    pairs.indices.count { index in
+      let pair = pairs[index]
+      guard pair.first == host || pair.second == host, !own.contains(index) else { return false }
+      return pair.stretches.contains {
+        let seen = $0.range(pair.second == host)
+        return seen.lowerBound < range.lowerBound && seen.upperBound > range.upperBound
+          && $0.uncertainty < Int64(clamping: place.jump.magnitude) / 2
+      }
+    }
+  }
+
+  // MARK: Links and nodes
+
+  /// Which of a host's spans a sample of a pair lies in; nil where that is not known.
+  private func span(_ host: Int, _ time: Int64, _ pair: Int, _ stretch: Int) -> Int? {
+    var past = 0
+    for cut in cuts[host] {
+      if let shown = cut.shown[pair] {
+        if stretch > shown { past += 1 }
+      } else {
+        guard let isPast = cut.isPast(time) else { return nil }
+        if isPast { past += 1 }
+      }
+    }
+    return past
+  }
+
+  private mutating func build() {
+    base = []
+    var count = 0
+    for host in 0..<hosts {
+      base.append(count)
+      count += cuts[host].count + 1
+    }
+    links = []
+    for (number, pair) in pairs.enumerated() where pair.grade < .none { addLinks(number, pair) }
+    nodes = Array(repeating: nil, count: count)
+    while let start = start() { reach(from: start) }
+  }
+
+  private mutating func addLinks(_ number: Int, _ pair: PairEstimate) {
+    let estimator = PairEstimator(first: pair.first, second: pair.second, leastDelay: leastDelay)
+    if cuts[pair.first].isEmpty, cuts[pair.second].isEmpty, pair.stretches.count == 1 {
+      links.append(Link(pair: number, first: base[pair.first], second: base[pair.second], stretch: pair.stretches[0]))
+      return
+    }
+    var cells: [[Int]: [PairPoint]] = [:]
+    for (at, stretch) in pair.stretches.enumerated() {
+      for point in stretch.points {
+        guard let a = span(pair.first, point.first, number, at), let b = span(pair.second, point.second, number, at) else { continue }
+        cells[[a, b], default: []].append(point)
+      }
+    }
+    for key in cells.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+      let stretch = estimator.stretch(cells[key] ?? [])
+      guard stretch.grade < .none else { continue }
+      links.append(Link(pair: number, first: node(pair.first, key[0]), second: node(pair.second, key[1]), stretch: stretch))
+    }
+  }
+
+  /// The node to begin with: of the host that was set least often and is connected best, the one with most links.
+  private func start() -> Int? {
+    let left = (0..<hosts).filter { host in (0..<spans(of: host)).allSatisfy { nodes[node(host, $0)] == nil } }
+    let host = left.min { a, b in
+      if cuts[a].count != cuts[b].count { return cuts[a].count < cuts[b].count }
+      let (x, y) = (standing(a), standing(b))
+      return x == y ? a < b : x > y
+    }
+    guard let host else { return nil }
+    return (0..<spans(of: host)).map { node(host, $0) }.max { (weight($0), $1) < (weight($1), $0) }
+  }
+
+  private func weight(_ node: Int) -> Int {
+    links.reduce(0) { $1.first == node || $1.second == node ? $0 + $1.stretch.points.count : $0 }
+  }
+
+  private func standing(_ host: Int) -> Int {
+    pairs.reduce(0) { sum, pair in
+      guard pair.grade < .none, pair.first == host || pair.second == host else { return sum }
+      switch pair.grade {
+      case .accurate: return sum + 4
+      case .approximate: return sum + 2
+      default: return sum + 1
+      }
+    }
+  }
+
+  /// Sets all that can be reached, those with the best grade and bound first.
+  private mutating func reach(from start: Int) {
+    let reference = host(of: start)
+    var candidates: [Int: Node] = [:]
+    var next: (Int, Node)? = (
+      start, Node(host: reference, reference: reference, piece: ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0))
+    )
+    while let (number, reached) = next {
+      nodes[number] = reached
+      candidates[number] = nil
+      for (index, link) in links.enumerated() where link.first == number || link.second == number {
+        let other = link.first == number ? link.second : link.first
+        guard nodes[other] == nil else { continue }
+        let node = beside(number, reached, other, index)
+        if let known = candidates[other], known.standing <= node.standing { continue }
+        candidates[other] = node
+      }
+      // Of several the first.
+      next = candidates.min { a, b in
+        a.value.standing == b.value.standing ? a.key < b.key : a.value.standing < b.value.standing
+      }.map { ($0.key, $0.value) }
+    }
+  }
+
+  private func beside(_ number: Int, _ parent: Node, _ other: Int, _ index: Int) -> Node {
+    let link = links[index]
+    let isSecond = link.second == other
+    let line = isSecond ? link.stretch.line.overSecond : link.stretch.line.ofFirst
+    let there = link.stretch.range(!isSecond)
+    var piece = line
+    var bound = link.stretch.uncertainty
+    if parent.link >= 0 {
+      piece = line.composed(with: parent.piece)
+      let outside = max(0, clamped(parent.piece.first, minus: there.lowerBound), clamped(there.upperBound, minus: parent.piece.last))
+      bound = clamped(bound, plus: clamped(parent.bound, plus: clamped(parent.rateBound * Double(outside))))
+    }
+    let here = link.stretch.range(isSecond)
+    piece.first = here.lowerBound
+    piece.last = here.upperBound
+    return Node(
+      host: host(of: other), reference: parent.reference, grade: max(parent.grade, link.stretch.grade), piece: piece,
+      bound: bound, rateBound: link.stretch.rateUncertainty + parent.rateBound, link: index, parent: number,
+      depth: parent.depth + 1)
+  }
+
+  // MARK: Ways round
+
+  /// How far a link is from what the tree tells of its ends, beyond all bounds; nil where it is not.
+  private func contradiction(_ index: Int) -> Int64? {
+    let link = links[index]
+    guard let a = nodes[link.first], let b = nodes[link.second], a.reference == b.reference, a.link != index, b.link != index
+    else { return nil }
+    let time = middle(link.stretch.line.first, link.stretch.line.last)
+    let offset = link.stretch.line.offset(at: time)
+    let told = clamped(b.piece.offset(at: clamped(time, plus: offset)), minus: a.piece.offset(at: time))
+    let off = clamped(offset, minus: told)
+    func bound(_ node: Node, _ range: ClosedRange<Int64>) -> Int64 {
+      guard node.link >= 0 else { return 0 }
+      let outside = max(0, clamped(node.piece.first, minus: range.lowerBound), clamped(range.upperBound, minus: node.piece.last))
+      return clamped(node.bound, plus: clamped(node.rateBound * Double(outside)))
+    }
+    let bounds = clamped(bound(a, link.stretch.range(false)), plus: bound(b, link.stretch.range(true)))
+    let allowed = clamped(clamped(link.stretch.uncertainty, plus: bounds), plus: 1_000_000)
+    return off.magnitude > allowed.magnitude ? off : nil
+  }
+
+  /// Looks for the worst link that contradicts the tree, and cuts a host's time where that resolves it.
+  private mutating func settleContradiction(isLast: Bool) -> Bool {
+    contradicted = []
+    var all: [(index: Int, weight: Int)] = []
+    for index in links.indices where contradiction(index) != nil { all.append((index, links[index].stretch.points.count)) }
+    guard let worst = all.max(by: { ($0.weight, $1.index) < ($1.weight, $0.index) }) else { return false }
+    if !isLast, let (host, range) = parting(worst.index) {
+      cuts[host] = inOrder(cuts[host] + [Cut(range: range)])
+      return true
+    }
+    for (index, weight) in all where weight >= PairEstimator.fewest {
+      for end in [links[index].first, links[index].second] where nodes[end]?.link ?? -1 >= 0 { contradicted.insert(end) }
+    }
+    return false
+  }
+
+  /// The host on the way round whose two links there come at different times.
+  private func parting(_ index: Int) -> (Int, ClosedRange<Int64>)? {
+    var (left, right) = ([links[index].first], [links[index].second])
+    // Up the tree to where both ways meet.
+    while let a = left.last, let b = right.last, a != b, let x = nodes[a], let y = nodes[b] {
+      if x.depth >= y.depth, x.parent >= 0 { left.append(x.parent) } else if y.parent >= 0 { right.append(y.parent) } else { return nil }
+    }
+    let way = left + right.dropLast().reversed()
+    func link(_ a: Int, _ b: Int) -> Int? {
+      if nodes[a]?.parent == b { return nodes[a]?.link }
+      return nodes[b]?.parent == a ? nodes[b]?.link : nil
+    }
+    func range(_ link: Int, _ node: Int) -> ClosedRange<Int64> { links[link].stretch.range(links[link].second == node) }
+    var best: (host: Int, range: ClosedRange<Int64>, length: Int64)?
+    for at in way.indices {
+      let one = at == 0 ? index : link(way[at - 1], way[at])
+      let two = at == way.count - 1 ? index : link(way[at], way[at + 1])
+      guard let one, let two else { continue }
+      let (a, b) = (range(one, way[at]), range(two, way[at]))
+      guard !a.overlaps(b) else { continue }
+      let gap = a.upperBound < b.lowerBound ? a.upperBound...b.lowerBound : b.upperBound...a.lowerBound
+      let length = clamped(gap.upperBound, minus: gap.lowerBound)
+      if length > best?.length ?? -1 { best = (host(of: way[at]), gap, length) }
+    }
+    return best.map { ($0.host, $0.range) }
+  }
+
+  // MARK: Evidence
+
+  /// When there is evidence of a node that agrees with the tree, in its own clock.
+  func evidence(of node: Int) -> ClosedRange<Int64>? {
+    var found: ClosedRange<Int64>?
+    for index in links.indices where links[index].first == node || links[index].second == node {
+      guard contradiction(index) == nil else { continue }
+      let range = links[index].stretch.range(links[index].second == node)
+      found = found.map { min($0.lowerBound, range.lowerBound)...max($0.upperBound, range.upperBound) } ?? range
+    }
+    return found
+  }
+}
+
+extension ClockPiece {
+  // A pair's line runs over the first host's clock and tells the second's minus the first's.
+
+  /// The second host's clock against the first's.
+  fileprivate var overSecond: ClockPiece {
+    ClockPiece(
+      origin: clamped(origin, plus: offset), offset: offset, rate: rate / (1 + rate),
+      first: clamped(first, plus: offset(at: first)), last: clamped(last, plus: offset(at: last)))
+  }
+
+  /// The first host's clock against the second's.
+  fileprivate var ofFirst: ClockPiece {
+    ClockPiece(origin: origin, offset: clamped(0, minus: offset), rate: -rate, first: first, last: last)
+  }
+
+  /// This clock against the reference, given how the clock that it is held against relates to it.
+  fileprivate func composed(with other: ClockPiece) -> ClockPiece {
+    ClockPiece(
+      origin: origin, offset: clamped(offset, plus: other.offset(at: toReference(origin))),
+      rate: rate + other.rate * (1 - rate), first: first, last: last)
+  }
+}
