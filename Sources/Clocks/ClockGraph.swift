@@ -40,10 +40,15 @@ struct ClockGraph {
     var link = -1
     var parent = -1
     var depth = 0
+    /// Number in the order in which nodes were reached.
+    var order = 0
 
     /// Less is better.
     var standing: (ClockGrade, Int64, Int) { (grade, bound, depth) }
   }
+
+  /// A link within this tells whether a clock was set, in nanoseconds.
+  static var leastPrecision: Int64 { 5_000_000 }
 
   let hosts: Int
   let pairs: [PairEstimate]
@@ -267,6 +272,8 @@ struct ClockGraph {
       start, Node(host: reference, reference: reference, piece: ClockPiece(origin: 0, offset: 0, rate: 0, first: 0, last: 0))
     )
     while let (number, reached) = next {
+      var reached = reached
+      reached.order = nodes.count { $0 != nil }
       nodes[number] = reached
       candidates[number] = nil
       for (index, link) in links.enumerated() where link.first == number || link.second == number {
@@ -370,15 +377,38 @@ struct ClockGraph {
 
   // MARK: Evidence
 
-  /// When there is evidence of a node that agrees with the tree, in its own clock.
+  /// When there is evidence of how a node's clock relates to the reference, in its own clock: while links that agree
+  /// with the tree lead to nodes that were reached before, and as long as there is evidence of those.
   func evidence(of node: Int) -> ClosedRange<Int64>? {
     var found: ClosedRange<Int64>?
     for index in links.indices where links[index].first == node || links[index].second == node {
+      let (link, isSecond) = (links[index], links[index].second == node)
       guard contradiction(index) == nil else { continue }
-      let range = links[index].stretch.range(links[index].second == node)
+      // What is known worse does not vouch for what is known well.
+      guard index == nodes[node]?.link || link.stretch.uncertainty <= max(ClockGraph.leastPrecision, nodes[node]?.bound ?? 0) else { continue }
+      var range = link.stretch.range(isSecond)
+      let other = isSecond ? link.first : link.second
+      if let own = nodes[node], own.link >= 0 {
+        guard let before = nodes[other], before.order < own.order else { continue }
+        if before.link >= 0 {
+          guard let known = evidence(of: other) else { continue }
+          let (from, to) = (link.stretch.across(known.lowerBound, toSecond: isSecond), link.stretch.across(known.upperBound, toSecond: isSecond))
+          guard from <= to, range.lowerBound <= to, range.upperBound >= from else { continue }
+          range = max(range.lowerBound, from)...min(range.upperBound, to)
+        }
+      }
       found = found.map { min($0.lowerBound, range.lowerBound)...max($0.upperBound, range.upperBound) } ?? range
     }
     return found
+  }
+}
+
+extension PairEstimate.Stretch {
+  /// What one of the two clocks shows when the other shows a time.
+  fileprivate func across(_ time: Int64, toSecond: Bool) -> Int64 {
+    toSecond
+      ? clamped(time, plus: line.offset(at: time))
+      : clamped(time, minus: line.offset(at: clamped(time, minus: line.offset(at: time))))
   }
 }
 

@@ -63,7 +63,9 @@ private func noteOpenEnds(of pair: PairEstimate, _ graph: ClockGraph, _ clocks: 
     func isVouched(_ host: Int) -> Bool {
       graph.links.contains { link in
         let other = graph.pairs[link.pair]
-        guard other.first == host || other.second == host, other.first != pair.first || other.second != pair.second else { return false }
+        guard other.first == host || other.second == host, other.first != pair.first || other.second != pair.second,
+          link.stretch.uncertainty <= ClockGraph.leastPrecision
+        else { return false }
         let range = link.stretch.range(other.second == host)
         return isAfter ? range.upperBound > edge(host) : range.lowerBound < edge(host)
       }
@@ -98,8 +100,8 @@ private struct Found {
     } else if let evidence {
       let more = max(0, clamped(piece.first, minus: evidence.lowerBound), clamped(evidence.upperBound, minus: piece.last))
       bound = clamped(bound, plus: clamped(rateBound * Double(more)))
-      piece.first = min(piece.first, evidence.lowerBound)
-      piece.last = max(piece.last, evidence.upperBound)
+      piece.first = evidence.lowerBound
+      piece.last = evidence.upperBound
     }
   }
 

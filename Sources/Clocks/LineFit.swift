@@ -53,7 +53,7 @@ struct LineFit {
   /// - Parameter points: at least one, in any order.
   init(
     _ points: some Collection<PairPoint>, leastDelay: Double = LineFit.longestLeastDelay,
-    steepest: Double = LineFit.steepest
+    steepest: Double = LineFit.steepest, onlyOverlap: Bool = false
   ) {
     self.leastDelay = leastDelay
     self.steepest = steepest
@@ -79,6 +79,10 @@ struct LineFit {
     isTwoSided = !above.isEmpty && !below.isEmpty
     upper = LineFit.hull(above)
     lower = LineFit.hull(below)
+    guard !onlyOverlap else {
+      if isTwoSided, room(0) < 0 { overlap = max(0, -room(LineFit.highest(-steepest, steepest, room))) }
+      return
+    }
     // Zero offset and zero drift, seen from `base`.
     let zero = -Double(base)
     let height: Double
@@ -170,7 +174,7 @@ struct LineFit {
   /// The place of the maximum of a concave function.
   private static func highest(_ from: Double, _ to: Double, _ value: (Double) -> Double) -> Double {
     var (low, high) = (from, to)
-    for _ in 0..<100 where low < high {
+    for _ in 0..<64 where low < high {
       let third = (high - low) / 3
       if value(low + third) < value(high - third) { low += third } else { high -= third }
     }

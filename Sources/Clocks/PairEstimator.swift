@@ -40,9 +40,10 @@ struct PairEstimator {
     for part in parts where !isWeak(part) { result.stretches.append(stretch(part)) }
     result.isOpenBefore = parts.first.map(isWeak) ?? false
     result.isOpenAfter = parts.last.map(isWeak) ?? false
+    let kept = result.stretches.reduce(0) { $0 + $1.points.count }
     trim(&result)
     result.used = result.stretches.reduce(0) { $0 + $1.points.count }
-    result.rejected = points.count - result.used
+    result.rejected = points.count - kept
     result.grade = result.stretches.map(\.grade).max() ?? .failed
     if result.rejected * 3 > points.count {
       result.grade = .failed
@@ -52,26 +53,48 @@ struct PairEstimator {
     return result
   }
 
-  /// Takes samples at the ends that would have been under way for longer than any frame is: a clock may have been set.
+  /// Parts samples at the ends that were under way for far longer than others: where no frame shows better, a clock may
+  /// have been set. Where several took the same time, it was.
   private func trim(_ result: inout PairEstimate) {
-    guard let first = result.stretches.first, let last = result.stretches.indices.last else { return }
-    let head = first.points.prefix { isHeldUp($0, first.line) }
-    if !head.isEmpty, head.count < first.points.count {
-      result.isOpenBefore = true
-      result.stretches[0] = stretch(Array(first.points.dropFirst(head.count)))
+    guard let first = result.stretches.first else { return }
+    let head = PairEstimator.heldUp(first.points[...], first.line)
+    if head > 0, head < first.points.count {
+      let early = Array(first.points.prefix(head))
+      result.stretches[0] = stretch(Array(first.points.dropFirst(head)))
+      if PairEstimator.areAlike(early) { result.stretches.insert(stretch(early), at: 0) } else { result.isOpenBefore = true }
     }
-    let end = result.stretches[last]
-    let tail = end.points.reversed().prefix { isHeldUp($0, end.line) }
-    if !tail.isEmpty, tail.count < end.points.count {
-      result.isOpenAfter = true
-      result.stretches[last] = stretch(end.points.dropLast(tail.count))
+    guard let last = result.stretches.last else { return }
+    let tail = PairEstimator.heldUp(last.points.reversed()[...], last.line)
+    if tail > 0, tail < last.points.count {
+      let late = Array(last.points.suffix(tail))
+      result.stretches[result.stretches.count - 1] = stretch(last.points.dropLast(tail))
+      if PairEstimator.areAlike(late) { result.stretches.append(stretch(late)) } else { result.isOpenAfter = true }
     }
   }
 
-  private func isHeldUp(_ point: PairPoint, _ line: ClockPiece) -> Bool {
-    let off = clamped(point.gap, minus: line.offset(at: point.first))
-    return Double(point.isUpper ? off : clamped(0, minus: off)) > leastDelay
+  /// Whether several samples show the same.
+  private static func areAlike(_ points: [PairPoint]) -> Bool {
+    let gaps = points.map(\.gap).sorted()
+    guard gaps.count >= fewest else { return false }
+    // The quickest, whichever way they went.
+    let quickest = (points.first?.isUpper ?? true) ? Array(gaps.prefix(fewest)) : Array(gaps.suffix(fewest))
+    return clamped(quickest.last ?? 0, minus: quickest.first ?? 0) < longestUsual / 2
   }
+
+  /// How many of the first samples were under way for far longer than most.
+  private static func heldUp(_ points: ArraySlice<PairPoint>, _ line: ClockPiece) -> Int {
+    func delay(_ point: PairPoint) -> Int64 {
+      let off = clamped(point.gap, minus: line.offset(at: point.first))
+      return point.isUpper ? off : clamped(0, minus: off)
+    }
+    let delays = points.map(delay)
+    let median = delays.sorted()[delays.count / 2]
+    let most = max(longestUsual, median > .max / 20 ? .max : 20 * median)
+    return delays.prefix { $0 > most }.count
+  }
+
+  /// Frames that take no longer than this are not held up, in nanoseconds.
+  private static var longestUsual: Int64 { 2_000_000 }
 
   /// A stretch of which the samples are taken to belong together.
   func stretch(_ points: [PairPoint]) -> PairEstimate.Stretch {

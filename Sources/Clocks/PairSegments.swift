@@ -40,7 +40,7 @@ struct PairSegments {
   /// Whether a clock that drifts by no more than `steepest` explains the samples.
   private func isEven(_ points: ArraySlice<PairPoint>, _ steepest: Double, _ way: Way) -> Bool {
     guard points.count > 1 else { return true }
-    let fit = LineFit(points, leastDelay: leastDelay, steepest: steepest)
+    let fit = LineFit(points, leastDelay: leastDelay, steepest: steepest, onlyOverlap: true)
     if fit.isTwoSided { return fit.overlap <= PairSegments.even }
     return (way == .backward || !falls(points, steepest)) && (way == .forward || !falls(points.reversed()[...], steepest))
   }

@@ -43,7 +43,9 @@ struct CaptureStream: ~Copyable {
     let clocks = survey.plan.clocks
     let host = source.host
     let clock = survey.plan.captureClocks[index] ?? (host < clocks.count ? clocks[host] : ClockCorrection())
-    let expected = start.map { clock.toReference($0) }
+    // Of a clock that was set back the earliest time need not be that of the first frame.
+    let isOrdered = clock.jumps.indices.allSatisfy { !clock.isSetBack(after: $0) }
+    let expected = isOrdered ? start.map { clock.toReference($0) } : nil
     self.expected = expected
     if let expected { reached = clamped(expected, minus: Replay.disorder) }
   }

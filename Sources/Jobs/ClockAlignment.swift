@@ -97,7 +97,8 @@ struct ClockAlignment {
     }
     let within = estimatePairs(hosts: 2 * hosts, samples: samples.within, leastDelay: ClockAlignment.leastDelayWithin)
     for pair in borneOut(within) {
-      guard let stretch = pair.stretches.max(by: { $0.span < $1.span }), pair.grade < .none else { continue }
+      // One clock shows where a capture does not tell that it was set, and where it does: that is no clock of its own.
+      guard pair.stretches.count == 1, let stretch = pair.stretches.first, pair.grade < .none else { continue }
       let ahead = stretch.line.offset(at: middle(stretch.line.first, stretch.line.last))
       // Frames take their time inside a host, too.
       guard ahead.magnitude > stretch.uncertainty.magnitude + 2_000_000 else { continue }

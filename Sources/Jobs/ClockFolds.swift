@@ -9,8 +9,10 @@ import Observations
 /// stamped by one clock; what they show of it is put together, and each time is moved so far that all lie in the order
 /// in which they happened.
 struct ClockFolds {
-  /// What is out of order in a file lies no further back, in nanoseconds.
-  static var leastFall: Int64 { 400_000_000 }
+  /// What is out of order in a capture of one interface lies no further back, and in one of several or of all, in
+  /// nanoseconds.
+  private static var leastFall: Int64 { 50_000_000 }
+  private static var leastFallAmongSeveral: Int64 { 400_000_000 }
   /// A capture that falls back more often is in no order.
   private static var most: Int { 8 }
   /// A block of frames that was written late is no longer than this.
@@ -24,6 +26,7 @@ struct ClockFolds {
   private struct Capture {
     var host = 0
     var points: [Int] = []
+    var leastFall = ClockFolds.leastFall
     var falls: [Fall] = []
     var latest = Int64.min
     var first = Int64.max
@@ -40,6 +43,9 @@ struct ClockFolds {
       var capture = Capture()
       capture.host = survey.deployment.captures[index].host
       capture.points = survey.plan.points.indices.filter { survey.plan.points[$0].captures.contains(index) }
+      if capture.points.count != 1 || capture.points.contains(where: { survey.plan.points[$0].kind == .any }) {
+        capture.leastFall = ClockFolds.leastFallAmongSeveral
+      }
       return capture
     }
   }
@@ -56,8 +62,8 @@ struct ClockFolds {
     var lateUntil = 0
     for (at, frame) in batch.frames.enumerated() {
       capture.first = min(capture.first, frame.time)
-      if at >= lateUntil, capture.latest > .min, clamped(capture.latest, minus: frame.time) > ClockFolds.leastFall {
-        if let end = ClockFolds.endOfLateBlock(batch, at, capture.latest) {
+      if at >= lateUntil, capture.latest > .min, clamped(capture.latest, minus: frame.time) > capture.leastFall {
+        if let end = ClockFolds.endOfLateBlock(batch, at, capture.latest, capture.leastFall) {
           lateUntil = end
         } else if capture.falls.count < ClockFolds.most {
           capture.falls.append(Fall(before: capture.latest, after: frame.time))
@@ -71,7 +77,7 @@ struct ClockFolds {
   }
 
   /// Where time is as late again as before, at a stroke.
-  private static func endOfLateBlock(_ batch: FrameBatch, _ at: Int, _ latest: Int64) -> Int? {
+  private static func endOfLateBlock(_ batch: FrameBatch, _ at: Int, _ latest: Int64, _ leastFall: Int64) -> Int? {
     let fall = clamped(latest, minus: batch.frames[at].time)
     let end = min(batch.frames.count, at + latestBlock)
     for index in (at + 1)..<max(at + 1, end) {

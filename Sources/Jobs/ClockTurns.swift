@@ -11,11 +11,6 @@ struct ClockTurns {
   /// before it was set back. nil where the captures do not tell.
   private(set) var ends: [Int64?]
 
-  private struct Pause {
-    var end: Int64
-    var length: Int64
-  }
-
   init(of host: Int, _ correction: ClockCorrection, _ survey: SurveyResult, reach: Int) {
     ends = Array(repeating: nil, count: correction.jumps.count)
     var times: [[Int64]] = Array(repeating: [], count: correction.jumps.count)
@@ -43,7 +38,9 @@ struct ClockTurns {
         }
       }
     }
-    for index in ends.indices where !correction.isSetBack(after: index) { ends[index] = ClockTurns.longestPause(times[index]) }
+    for index in ends.indices where !correction.isSetBack(after: index) {
+      ends[index] = ClockTurns.pause(times[index], correction.jumps[index])
+    }
   }
 
   /// Own times between which the clock was set.
@@ -60,13 +57,12 @@ struct ClockTurns {
     min(Int64(clamping: jump.magnitude) / 2, ClockCursor.disorder)
   }
 
-  private static func longestPause(_ times: [Int64]) -> Int64? {
+  /// The end of the one pause that is as long as the clock was set forward by; nil where there are several.
+  private static func pause(_ times: [Int64], _ jump: Int64) -> Int64? {
     let sorted = times.sorted()
-    var best: Pause?
-    for (before, after) in zip(sorted, sorted.dropFirst()) {
-      let length = clamped(after, minus: before)
-      if length > best?.length ?? 0 { best = Pause(end: after, length: length) }
-    }
-    return best?.end
+    // Drift and the bounds of the jump.
+    let least = clamped(jump, minus: clamped(jump / 50, plus: 1_000_000))
+    let ends = zip(sorted, sorted.dropFirst()).filter { clamped($1, minus: $0) >= least }.map(\.1)
+    return ends.count == 1 ? ends.first : nil
   }
 }

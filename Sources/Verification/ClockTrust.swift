@@ -15,6 +15,9 @@ struct ClockTrust: Sendable {
   static var nominalSlack: Int64 { 250_000_000 }
   static var nominalSpan: Int64 { 2_000_000_000 }
 
+  /// Around a setting of which the host's own frames tell, in nanoseconds.
+  private static var leastMargin: Int64 { 50_000_000 }
+
   private struct Stretch: Sendable {
     /// In the reference clock.
     var first: Int64
@@ -53,9 +56,17 @@ struct ClockTrust: Sendable {
       }
       let settings = clock.correction.jumps.indices.map { index in
         let jump = Int64(clamping: clock.correction.jumps[index].magnitude)
-        let (from, to) = (stretches[index].last, stretches[index + 1].first)
-        // What the jump moves may come to lie on either side.
-        let margin = min(jump, 2 * Correlator.sightingGap)
+        var (from, to) = (stretches[index].last, stretches[index + 1].first)
+        // What the jump moves may come to lie on either side, where the host's own frames do not tell when it was.
+        var margin = min(jump, 2 * Correlator.sightingGap)
+        if let end = clock.correction.ends[index] {
+          margin = min(jump, ClockTrust.leastMargin)
+          if clock.correction.isSetBack(after: index) {
+            from = max(from, min(pieces[index].toReference(end), to))
+          } else {
+            to = min(to, max(pieces[index + 1].toReference(end), from))
+          }
+        }
         return clamped(min(from, to), minus: margin)...clamped(max(from, to), plus: margin)
       }
       func known(_ time: Int64) -> Int64 {
@@ -70,7 +81,10 @@ struct ClockTrust: Sendable {
     }
     self.hosts = hosts
     turns = clocks.enumerated().map { number, clock in
-      clock.correction.jumps.indices.filter { clock.correction.isSetBack(after: $0) }.map { hosts[number].settings[$0] }
+      clock.correction.jumps.indices.filter { clock.correction.isSetBack(after: $0) }.map {
+        let (setting, margin) = (hosts[number].settings[$0], 2 * Correlator.sightingGap)
+        return clamped(setting.lowerBound, minus: margin)...clamped(setting.upperBound, plus: margin)
+      }
     }
     hasTurns = turns.contains { !$0.isEmpty }
   }
