@@ -143,6 +143,8 @@ public struct HostClock: Sendable, Hashable {
   public var steps: [ClockStep] = []
   /// Own times at which nothing tells how the clock relates to others.
   public var doubts: [ClosedRange<Int64>] = []
+  /// The clock was set back, and not all captures of the host show when.
+  public var isVague = true
 
   public init(host: Int, reference: Int) {
     self.host = host

@@ -11,7 +11,7 @@ import Observations
 struct ClockFolds {
   /// What is out of order in a capture of one interface lies no further back, and in one of several or of all, in
   /// nanoseconds.
-  private static var leastFall: Int64 { 50_000_000 }
+  private static var leastFall: Int64 { ClockCursor.shortDisorder }
   private static var leastFallAmongSeveral: Int64 { 400_000_000 }
   /// A capture that falls back more often is in no order.
   private static var most: Int { 8 }
@@ -36,6 +36,8 @@ struct ClockFolds {
   private var captures: [Capture] = []
   /// By host, in order.
   private var turns: [[Fall]]
+  /// Hosts of which some capture does not show when its clock was set back.
+  private var vague: Set<Int> = []
 
   init(_ survey: SurveyResult) {
     turns = Array(repeating: [], count: survey.deployment.hosts.count)
@@ -107,6 +109,7 @@ struct ClockFolds {
         spans.append(min(from, to)...max(from, to))
       }
       for capture in own {
+        if captures[capture].falls.count != most { vague.insert(host) }
         captures[capture].turns = ClockFolds.matched(captures[capture].falls, turns)
           ?? [ClockFolds.nearest(captures[capture].first, captures[capture].latest, spans)]
         for (number, fall) in captures[capture].falls.enumerated() where number + 1 < captures[capture].turns.count {
@@ -175,6 +178,7 @@ struct ClockFolds {
     let turns = turns[clock.host]
     guard !turns.isEmpty else { return }
     let cuts = cuts[clock.host]
+    clock.isVague = vague.contains(clock.host)
     clock.fold(
       { time in
         guard time != .min, time != .max else { return 0 }

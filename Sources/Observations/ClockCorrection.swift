@@ -98,6 +98,9 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
 
   /// A capture that is in order by itself does not go back further than this, in nanoseconds.
   public static var disorder: Int64 { 300_000_000 }
+  /// Nor does one of a single interface go back further than this; asked only where a clock is known to have been set
+  /// back.
+  public static var shortDisorder: Int64 { 50_000_000 }
 
   public init() {}
 
@@ -123,9 +126,9 @@ public struct ClockCursor: Sendable, BitwiseCopyable {
     if let end = correction.ends[index] {
       // Nothing before went beyond that; and what falls there was stamped after.
       if time > end { return true }
-      let least = clamped(clamped(end, minus: back), minus: min(back / 2, ClockCursor.disorder))
-      return latest != .min && latest >= least && time >= least
-        && time < clamped(latest, minus: min(back / 2, ClockCursor.disorder))
+      let fall = min(back / 2, ClockCursor.shortDisorder)
+      let least = clamped(clamped(end, minus: back), minus: fall)
+      return latest != .min && latest >= least && time >= least && time < clamped(latest, minus: fall)
     }
     // A capture that was silent while the clock passed the same time again is past the end of the piece.
     return latest != .min && time < clamped(latest, minus: min(back / 2, ClockCursor.disorder))

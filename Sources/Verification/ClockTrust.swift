@@ -81,7 +81,9 @@ struct ClockTrust: Sendable {
     }
     self.hosts = hosts
     turns = clocks.enumerated().map { number, clock in
-      clock.correction.jumps.indices.filter { clock.correction.isSetBack(after: $0) }.map {
+      clock.correction.jumps.indices.filter {
+        clock.correction.isSetBack(after: $0) && (clock.isVague || clock.correction.ends[$0] == nil)
+      }.map {
         let (setting, margin) = (hosts[number].settings[$0], 2 * Correlator.sightingGap)
         return clamped(setting.lowerBound, minus: margin)...clamped(setting.upperBound, plus: margin)
       }

@@ -39,6 +39,8 @@ struct ClockDoubts: Sendable {
       }
     }
   }
+  /// Fewer are strays.
+  static var fewest: UInt64 { 8 }
   private var sent = Side()
   private var received = Side()
   /// Frames of a pair that say that its clocks are not known. A clock that was set shows in frames that follow each
@@ -46,13 +48,19 @@ struct ClockDoubts: Sendable {
   struct Tally: Sendable {
     private(set) var count: UInt64 = 0
     /// Those that more than outweigh the frames that agreed in between.
-    private var run: UInt64 = 0
+    private(set) var run: UInt64 = 0
     private(set) var longestRun: UInt64 = 0
+    /// When the run began that is the longest, in the reference clock.
+    private(set) var since = Int64.max
+    private var start = Int64.max
 
-    mutating func note() {
+    mutating func note(at time: Int64) {
       count += 1
+      start = run == 0 ? time : min(start, time)
       run += 1
-      longestRun = max(longestRun, run)
+      guard run > longestRun else { return }
+      longestRun = run
+      since = start
     }
 
     /// - Returns: whether nothing is left to outweigh.
@@ -75,13 +83,27 @@ struct ClockDoubts: Sendable {
   /// By so much at least, in nanoseconds.
   static var leastLead: Int64 { 1_000_000 }
 
-  mutating func noteEarly(_ pair: Pair) {
-    early[pair, default: Tally()].note()
+  /// Whether the clocks of some pair have turned out not to hold.
+  private(set) var isFollowed = false
+
+  /// Whether so many frames of two hosts contradict their clocks by now that nothing is missed on either.
+  func isOff(_ a: Int32, _ b: Int32) -> Bool {
+    guard isFollowed, a != b else { return false }
+    for pair in [Pair(sender: a, receiver: b), Pair(sender: b, receiver: a)] {
+      if apart[pair]?.run ?? 0 >= ClockDoubts.fewest || early[pair]?.run ?? 0 >= ClockDoubts.fewest { return true }
+    }
+    return false
+  }
+
+  mutating func noteEarly(_ pair: Pair, at time: Int64 = 0) {
+    early[pair, default: Tally()].note(at: time)
+    if early[pair]?.run ?? 0 >= ClockDoubts.fewest { isFollowed = true }
     if !open.contains(pair) { open.append(pair) }
   }
 
-  private mutating func noteApart(_ pair: Pair) {
-    apart[pair, default: Tally()].note()
+  private mutating func noteApart(_ pair: Pair, at time: Int64) {
+    apart[pair, default: Tally()].note(at: time)
+    if apart[pair]?.run ?? 0 >= ClockDoubts.fewest { isFollowed = true }
     if !open.contains(pair) { open.append(pair) }
   }
 
@@ -94,16 +116,16 @@ struct ClockDoubts: Sendable {
   }
 
   /// A tunnel frame that its receiver was not seen to get.
-  mutating func noteSent(_ digest: UInt64, _ pair: Pair) {
+  mutating func noteSent(_ digest: UInt64, _ pair: Pair, at time: Int64 = 0) {
     let key = ClockDoubts.key(digest, pair)
-    if received.take(key) { noteApart(pair) } else { sent.note(key) }
+    if received.take(key) { noteApart(pair, at: time) } else { sent.note(key) }
   }
 
   /// A tunnel frame that its sender was not seen to send.
-  mutating func noteReceived(_ digest: UInt64, _ pair: Pair) {
+  mutating func noteReceived(_ digest: UInt64, _ pair: Pair, at time: Int64 = 0) {
     arrived.insert(pair)
     let key = ClockDoubts.key(digest, pair)
-    if sent.take(key) { noteApart(pair) } else { received.note(key) }
+    if sent.take(key) { noteApart(pair, at: time) } else { received.note(key) }
   }
 
   private static func key(_ digest: UInt64, _ pair: Pair) -> UInt64 {
@@ -121,9 +143,9 @@ extension Judge {
       if tunnel.direction == .in, tunnel.sent >= 0 { noteOrder(tunnel, resolver.tunnels[Int(tunnel.sent)]) }
       guard tunnel.peer >= 0, tunnel.peer != tunnel.host, topology.hostHasTunnelPoint[Int(tunnel.peer)] else { continue }
       if tunnel.direction == .in, tunnel.sent < 0 {
-        doubts.noteReceived(group[0].digest, .init(sender: tunnel.peer, receiver: tunnel.host))
+        doubts.noteReceived(group[0].digest, .init(sender: tunnel.peer, receiver: tunnel.host), at: tunnel.time)
       } else if tunnel.direction == .out, !resolver.tunnels.contains(where: { Int($0.sent) == at }) {
-        doubts.noteSent(group[0].digest, .init(sender: tunnel.host, receiver: tunnel.peer))
+        doubts.noteSent(group[0].digest, .init(sender: tunnel.host, receiver: tunnel.peer), at: tunnel.time)
       }
     }
   }
@@ -137,7 +159,7 @@ extension Judge {
       doubts.noteAgreement(from: departure.host, to: arrival.host)
       return
     }
-    doubts.noteEarly(.init(sender: departure.host, receiver: arrival.host))
+    doubts.noteEarly(.init(sender: departure.host, receiver: arrival.host), at: departure.time)
   }
 
   /// Whether frames that a host sent to another may be missed there though nothing relates their clocks: none of

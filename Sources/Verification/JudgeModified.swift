@@ -74,17 +74,19 @@ extension Judge {
           note(.sender, tunnel.host, -1, isEnd: false, seen, base)
           isWhole = false
         }
-        if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)], isLive(tunnelOf: tunnel.peer, tunnel.time),
+        if tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)],
           !resolver.tunnels.contains(where: { $0.direction == .in && Int($0.sent) == at })
         {
-          note(.underlay, tunnel.host, tunnel.peer, isEnd: true, seen, base)
+          if isLive(tunnelOf: tunnel.peer, tunnel.time, seenOn: tunnel.host) {
+            note(.underlay, tunnel.host, tunnel.peer, isEnd: true, seen, base)
+          }
           isWhole = false
         }
       } else if tunnel.direction == .in {
-        if tunnel.sent < 0, tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)],
-          isLive(tunnelOf: tunnel.peer, tunnel.time)
-        {
-          note(.underlay, tunnel.peer, tunnel.host, isEnd: false, seen, base)
+        if tunnel.sent < 0, tunnel.peer >= 0, topology.hostHasTunnelPoint[Int(tunnel.peer)] {
+          if isLive(tunnelOf: tunnel.peer, tunnel.time, seenOn: tunnel.host) {
+            note(.underlay, tunnel.peer, tunnel.host, isEnd: false, seen, base)
+          }
           isWhole = false
         }
         if tunnel.deliveries == 0, tunnel.network >= 0,

@@ -7,7 +7,9 @@ import Wire
 extension Judge {
   /// Whether a host's tunnel point must have shown what another host (-1: the same) showed at a time.
   func isLive(tunnelOf host: Int32, _ time: Int64, seenOn other: Int32 = -1) -> Bool {
-    guard let slack = trust.slack(host, other, at: time), trust.isOrdered(host, at: time) else { return false }
+    guard let slack = trust.slack(host, other, at: time), !doubts.isFollowed || !doubts.isOff(host, other) else { return false }
+    // Within a host, its captures have to agree.
+    guard other >= 0 && other != host || trust.isOrdered(host, at: time) else { return false }
     return isRecording(tunnelOf: host, time, within: slack)
   }
 
@@ -15,7 +17,7 @@ extension Judge {
   /// known well enough against each other.
   mutating func noteUnsettled(_ sender: Int32, _ receiver: Int32, _ seen: Observation) {
     guard let recording = [sender, receiver].first(where: { $0 != topology.points[Int(seen.point)].host }),
-      trust.slack(sender, receiver, at: seen.time) == nil,
+      trust.slack(sender, receiver, at: seen.time) == nil || doubts.isOff(sender, receiver),
       isRecording(tunnelOf: recording, seen.time, within: 0)
     else { return }
     unsettled[.init(sender: sender, receiver: receiver), default: 0] += 1
@@ -161,6 +163,9 @@ extension Judge {
     let index = Int(tunnel.observation)
     let seen = group[index]
     guard tunnel.network >= 0, seen.tagCount == 0 else { return }
+    if tunnel.deliveries == 0, !trust.isOrdered(tunnel.host, at: seen.time) {
+      unsettled[.init(sender: tunnel.host, receiver: tunnel.host), default: 0] += 1
+    }
     for port in topology.ports(on: tunnel.host, of: tunnel.network) where expects(port, seen) {
       var delivered = false
       for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
@@ -202,7 +207,12 @@ extension Judge {
   private mutating func countLeaving(_ at: Int, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
     let seen = group[Int(entry.first)]
-    guard isLive(tunnelOf: entry.host, entry.start) else { return }
+    guard isLive(tunnelOf: entry.host, entry.start) else {
+      if !hasLeft(at), !trust.isOrdered(entry.host, at: entry.start) {
+        unsettled[.init(sender: entry.host, receiver: entry.host), default: 0] += 1
+      }
+      return
+    }
     var left = false
     for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
     // Another host that shows the frame proves that it left.

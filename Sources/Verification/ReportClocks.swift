@@ -72,17 +72,22 @@ extension ReportBuilder {
         + (isCutOff ? "" : "; what one of them lacks of the other's frames is not taken for lost or forged"))
     finding.host = name
     finding.observed = [("grade", .text(clock.reference == main ? clock.grade.description : "none"))]
+    // From then on it does not hold.
+    var since = Int64.max
+    for tallies in [judge.doubts.apart, judge.doubts.early] {
+      for (pair, tally) in tallies where Int(pair.sender) == host || Int(pair.receiver) == host {
+        if tally.longestRun >= ClockDoubts.fewest { since = min(since, tally.since) }
+      }
+    }
+    if since < .max { finding.first = since }
     finding.next = ["chronyc tracking on \(name) and \(other)"]
     return finding
   }
 
-  /// Fewer are strays.
-  private static var fewestDoubted: UInt64 { 8 }
-
   /// Frames between a host and one other, of the pair that has most; nil where they are but strays.
   private func most(_ tallies: [ClockDoubts.Pair: ClockDoubts.Tally], _ host: Int) -> UInt64? {
     let all = tallies.filter {
-      (Int($0.key.sender) == host || Int($0.key.receiver) == host) && $0.value.longestRun >= ReportBuilder.fewestDoubted
+      (Int($0.key.sender) == host || Int($0.key.receiver) == host) && $0.value.longestRun >= ClockDoubts.fewest
     }
     return all.values.map(\.count).max()
   }
@@ -98,11 +103,15 @@ extension ReportBuilder {
       }
     }
     let unsettled = pairs(judge.unsettled, 3).map { count, sender, receiver in
-      "\(count) tunnel frames from \(sender) to \(receiver) were seen on one of them only, while a clock was being "
+      if sender == receiver {
+        return "\(count) frames were seen at one point of \(sender) only, while its clock was set back and its captures "
+          + "do not all show when"
+      }
+      return "\(count) tunnel frames from \(sender) to \(receiver) were seen on one of them only, while a clock was being "
         + "set or was not known well enough to miss them on the other"
     }
-    let apart = judge.doubts.apart.filter { $0.value.longestRun >= ReportBuilder.fewestDoubted }.mapValues(\.count)
-    let doubted = pairs(apart, ReportBuilder.fewestDoubted).map { count, sender, receiver in
+    let apart = judge.doubts.apart.filter { $0.value.longestRun >= ClockDoubts.fewest }.mapValues(\.count)
+    let doubted = pairs(apart, ClockDoubts.fewest).map { count, sender, receiver in
       "\(count) tunnel frames from \(sender) to \(receiver) were seen on both too far apart in time to be judged"
     }
     return unsettled + doubted + judge.unrelated.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap {
