@@ -82,8 +82,19 @@ public struct PairEstimate: Sendable, Hashable {
   /// Whether so many frames both ways lie on one line that they cannot have been matched by chance.
   public var isUnmistakable: Bool { grade == .accurate && stretches.count == 1 && used >= 16 }
 
-  /// Whether it was known at a time of the second host, or the first, how the clocks relate.
-  public func covers(_ time: Int64, ofSecond: Bool) -> Bool { stretches.contains { $0.range(ofSecond).contains(time) } }
+  /// From the first to the last sample, in either clock; used or not.
+  private var seenByFirst: ClosedRange<Int64> = 0...0
+  private var seenBySecond: ClosedRange<Int64> = 0...0
+
+  /// Whether a time of the second host, or the first, lies among the samples.
+  public func covers(_ time: Int64, ofSecond: Bool) -> Bool { (ofSecond ? seenBySecond : seenByFirst).contains(time) }
+
+  /// Notes all samples of the pair; at least one.
+  mutating func note(_ points: [PairPoint]) {
+    let (firsts, seconds) = (points.map(\.first), points.map(\.second))
+    seenByFirst = (firsts.min() ?? 0)...(firsts.max() ?? 0)
+    seenBySecond = (seconds.min() ?? 0)...(seconds.max() ?? 0)
+  }
 
   /// Less is better: what an order of the samples makes hard to explain.
   var disorder: Int {

@@ -30,6 +30,7 @@ struct PairEstimator {
   private func estimate(inOrder points: [PairPoint]) -> PairEstimate {
     var result = PairEstimate(first: first, second: second, grade: .none)
     guard !points.isEmpty else { return result }
+    result.note(points)
     guard let parts = PairSegments(leastDelay: leastDelay).parts(points) else {
       result.grade = .failed
       result.rejected = points.count

@@ -62,6 +62,7 @@ extension FindingBuilder {
       let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
       let proven = provenMisses(key, record)
       // A handful may be chance; where state explains it, one is enough.
+      guard tagged != nil || !isCaptureLoss(proven, key) else { continue }
       guard proven >= 3 || tagged != nil || isGrouped(key) && proven > 0 else { continue }
       guard tagged != nil || stretchIsCredible(key) else { continue }
       if explainUnmapped(key, record.missed, tagged) { continue }
@@ -313,6 +314,21 @@ extension FindingBuilder {
     var chance = 1.0
     for _ in 0..<min(misses, 1000) where chance > 1e-9 { chance *= rate }
     return chance > 1e-9
+  }
+
+  /// Whether the next point, which lacks other frames that are known to have passed it, may as well have lost these.
+  func isCaptureLoss(_ misses: UInt64, _ key: StretchKey) -> Bool {
+    let passing = judge.passing
+    let (missed, shown): (UInt64, UInt64)
+    switch key.stretch {
+    case .underlay: (missed, shown) = (passing.receivedMissed[Int(key.peer)], passing.received[Int(key.peer)])
+    case .intoTunnel: (missed, shown) = (passing.sentMissed[Int(key.host)], passing.sent[Int(key.host)])
+    default: return false
+    }
+    guard missed > 1 else { return false }
+    var chance = 1.0
+    for _ in 0..<min(misses, 64) { chance *= Double(missed) / Double(missed + shown) }
+    return chance > 1e-3
   }
 
   /// Frames at some points of which too little was captured to know them.

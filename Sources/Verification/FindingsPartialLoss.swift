@@ -8,6 +8,9 @@ extension FindingBuilder {
   mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
     // What the receiver shows at another time is not lost.
     if key.stretch == .underlay, judge.doubted(key.host, key.peer) * 2 > record.visible.count { return }
+    // What a host sends on is judged as that: of the frames that reached it, those are left of which it lacks a part.
+    let reflection = FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)
+    if key.stretch == .underlay, judge.faults[reflection] != nil { return }
     let isOneEnough = !judge.makes(.fewMisses) && record.proven.count > 0
     guard record.visible.count >= 3 || isOneEnough, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
       !isAdmitted(record.visible.count, at: witnesses(key))

@@ -151,7 +151,8 @@ extension FindingBuilder {
     }
     for key in keys {
       // What the receiver shows at another time did not vanish.
-      guard judge.doubted(key.host, key.peer) < 3,
+      let way = StretchKey(stretch: .underlay, host: key.host, peer: key.peer, network: -1)
+      guard judge.doubted(key.host, key.peer) < 3, !isCaptureLoss(judge.sizes[key]?.missedAbove ?? 0, way),
         let sizes = judge.sizes[key].map({ unchanged($0, key) }),
         sizes.isLimit(lastPassed: lastPassed[pairOf(key)] ?? .min), let least = sizes.missed.map(\.length).min(),
         least > largest[pairOf(key)] ?? 0 || !judge.makes(.someOfThatSizePass)

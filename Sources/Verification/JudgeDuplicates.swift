@@ -45,7 +45,7 @@ extension Judge {
         guard copies > 1, sent > 0, copies > excused(sent) else { continue }
         let key = DuplicateKey(stage: .underlay, host: tunnel.peer, peer: tunnel.host, network: tunnel.network)
         note(
-          key, shown: deliveries(on: tunnel.host, tunnel.network), expected: copies, base, group,
+          key, shown: deliveries(on: tunnel.host, tunnel.network, beside: seen.capture, group), expected: copies, base, group,
           Int(tunnel.observation))
       }
     }
@@ -144,14 +144,17 @@ extension Judge {
   /// Copies at the next place that was captured; nil where none was.
   private func arrivals(from: Int32, to: Int32, _ network: Int32, _ group: [Observation]) -> Int? {
     if topology.hostHasTunnelPoint[Int(to)] { return count(from: from, to: to, .in, network, nil, group) }
-    return deliveries(on: to, network)
+    return deliveries(on: to, network, beside: .max, group)
   }
 
   /// The most copies that a port of the host shows; nil where no port shows the frame.
-  private func deliveries(on host: Int32, _ network: Int32) -> Int? {
+  /// A capture is no witness of its own copies.
+  private func deliveries(on host: Int32, _ network: Int32, beside capture: UInt16, _ group: [Observation]) -> Int? {
     var most = 0
     for delivery in resolver.passages
-    where delivery.direction == .toGuest && delivery.host == host && delivery.network == network {
+    where delivery.direction == .toGuest && delivery.host == host && delivery.network == network
+      && group[Int(delivery.first)].capture != capture
+    {
       var own = 0
       for other in resolver.passages where other.direction == .toGuest && other.port == delivery.port { own += 1 }
       most = max(most, own)

@@ -36,7 +36,7 @@ extension Judge {
       } else if !isSenderCaptured || isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) {
         if isTwice(at) {
           // The capture wrote it twice, or the underlay doubled it.
-        } else if hasEntry(on: tunnel.peer) {
+        } else if hasEntry(on: tunnel.peer) || reflects(tunnel) {
           passing.sentMissed[Int(tunnel.peer)] += 1
         } else if !isPiece {
           // NICs cut and join segments: one that was never sent as such proves nothing.
@@ -138,6 +138,13 @@ extension Judge {
 
   func hasEntry(on host: Int32) -> Bool {
     for passage in resolver.passages where passage.direction == .fromGuest && passage.host == host { return true }
+    return false
+  }
+
+  /// Whether the sender got the frame by a tunnel itself, and is known to send such frames on.
+  private func reflects(_ arrival: TunnelSighting) -> Bool {
+    guard faults[FaultKey(fault: .tunnelReflection, host: arrival.peer, network: arrival.network)] != nil else { return false }
+    for other in resolver.tunnels where other.host == arrival.peer && other.direction == .in { return true }
     return false
   }
 

@@ -73,7 +73,7 @@ extension Judge {
       !port.macs.contains(seen.source), !topology.deviceMACs.contains(seen.source) || !makes(.hostsDevices),
       !mayBeUsed(seen.source, at: port)
     else { return }
-    let isPast = hasLeft(at) || !makes(.stoppedInTime)
+    let isPast = hasLeft(at) || hasLeftBeside(at) || !makes(.stoppedInTime)
     guard isPast || topology.hostHasTunnelPoint[Int(entry.host)] else { return }
     let key = FaultKey(
       fault: isPast ? .spoofedSourceMAC : .spoofBlocked, host: entry.host, network: entry.network, port: entry.port)
@@ -111,6 +111,19 @@ extension Judge {
   private func isRouters(_ mac: MACAddress) -> Bool {
     (topology.portsOfMAC[mac] ?? []).contains { topology.isRouters(port: $0) }
   }
+
+  /// Whether the same frame of the port left by what its captures show beside this: one may have written it twice.
+  private func hasLeftBeside(_ at: Int) -> Bool {
+    let entry = resolver.passages[at]
+    for other in resolver.passages.indices where other != at && resolver.passages[other].port == entry.port {
+      let beside = resolver.passages[other]
+      if beside.direction == .fromGuest, abs(beside.start &- entry.start) < Judge.writtenTwice, hasLeft(other) { return true }
+    }
+    return false
+  }
+
+  /// What a capture writes twice lies no further apart than this, in nanoseconds.
+  static var writtenTwice: Int64 { 1_000_000 }
 
   /// Whether an entry was seen beyond its host's enforcement: in a tunnel, or at another port.
   func hasLeft(_ at: Int) -> Bool {

@@ -135,6 +135,7 @@ extension Judge {
     for other in resolver.tunnels where other.direction == .in && Int(other.sent) == at { arrived = true }
     // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
     if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
+    if !arrived { arrived = isSentOn(by: tunnel.peer) || isWrittenTwice(at, group) }
     let areRelated = trust.relates(tunnel.host, tunnel.peer)
     if areRelated {
       guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else {
@@ -156,6 +157,33 @@ extension Judge {
       }
     }
     count(key, arrived, base, group, index, points: points)
+  }
+
+  /// Whether a host sends a frame that none of its ports sent: then it received it, whatever its capture left out.
+  private func isSentOn(by host: Int32) -> Bool {
+    for tunnel in resolver.tunnels where tunnel.host == host && tunnel.direction == .out && tunnel.entry < 0 { return true }
+    return false
+  }
+
+  /// Whether a copy that did not arrive lies so close to one that did, in the same capture, that more would have left
+  /// than entered: the capture wrote it twice.
+  private func isWrittenTwice(_ at: Int, _ group: [Observation]) -> Bool {
+    let copy = resolver.tunnels[at]
+    let seen = group[Int(copy.observation)]
+    var isBeside = false
+    var arrivals = 0
+    for other in resolver.tunnels.indices where other != at && resolver.tunnels[other].direction == .out {
+      let twin = resolver.tunnels[other]
+      guard twin.host == copy.host, twin.peer == copy.peer, twin.vni == copy.vni,
+        resolver.tunnels.contains(where: { $0.direction == .in && Int($0.sent) == other })
+      else { continue }
+      arrivals += 1
+      if group[Int(twin.observation)].capture == seen.capture, abs(twin.time &- copy.time) < Judge.writtenTwice { isBeside = true }
+    }
+    guard isBeside else { return false }
+    var entered = 0
+    for passage in resolver.passages where passage.direction == .fromGuest && passage.host == copy.host { entered += 1 }
+    return arrivals >= max(1, entered)
   }
 
   private mutating func countArrival(_ at: Int, _ group: [Observation], _ base: UInt64) {

@@ -90,4 +90,51 @@ import Testing
     #expect(clock.steps.isEmpty)
     #expect(abs(traffic.error(of: clock, at: 15)) <= clock.uncertainty)
   }
+
+  /// Frames that the one host sends show nothing of the other's clock that was set forward: they may as well be late.
+  @Test(arguments: [50_000_000, 2_000_000_000] as [Int64])
+  func aStepThatFewLateFramesMayShowIsLeftOpen(size: Int64) {
+    for seed in UInt64(1)...8 {
+      var traffic = SimulatedTraffic(
+        [SimulatedTraffic.clock(), SimulatedTraffic.clock(steps: [(at: 30, by: size)])], seed: seed)
+      traffic.exchange(100, 0, 1, between: 0..<30)
+      traffic.send(2, from: 0, to: 1, between: 31..<32)
+      let clock = estimateClocks(hosts: 2, samples: traffic.samples)[1]
+      #expect(clock.doubts.contains { $0.upperBound == .max && $0.lowerBound < SimulatedTraffic.start + 31_000_000_000 })
+      for time in [2.0, 15, 28] { #expect(abs(traffic.error(of: clock, at: time)) <= traffic.bound(of: clock, at: time)) }
+    }
+  }
+
+  @Test(arguments: [1_000_000_000, -1_000_000_000, 3_600_000_000_000] as [Int64])
+  func aStepThatNoPairShowsIsFoundByWhatTwoWaysRoundTell(size: Int64) {
+    for seed in UInt64(1)...4 {
+      var traffic = SimulatedTraffic(
+        [SimulatedTraffic.clock(steps: [(at: 30, by: size)]), SimulatedTraffic.clock(), SimulatedTraffic.clock()], seed: seed)
+      traffic.exchange(60, 0, 1, between: 0..<25)
+      traffic.exchange(60, 0, 2, between: 35..<60)
+      traffic.exchange(60, 1, 2, between: 0..<60)
+      let clocks = estimateClocks(hosts: 3, samples: traffic.samples)
+      #expect(clocks[0].steps.count == 1)
+      #expect(clocks[0].steps.allSatisfy { abs($0.size - size) < 1_000_000 })
+      for time in [5.0, 15, 45, 55] {
+        for clock in clocks { #expect(abs(traffic.error(of: clock, at: time)) <= traffic.bound(of: clock, at: time)) }
+      }
+    }
+  }
+
+  @Test func twoHostsThatAreSetHaveTheirOwnSteps() {
+    for seed in UInt64(1)...4 {
+      var traffic = SimulatedTraffic(
+        [
+          SimulatedTraffic.clock(), SimulatedTraffic.clock(steps: [(at: 20, by: 86_400_000_000_000)]),
+          SimulatedTraffic.clock(offset: 5_000_000, steps: [(at: 40, by: 700_000_000)]),
+        ], seed: seed)
+      for (a, b) in [(0, 1), (0, 2), (1, 2)] { traffic.exchange(100, a, b, between: 0..<60) }
+      let clocks = estimateClocks(hosts: 3, samples: traffic.samples)
+      #expect(clocks.map { $0.steps.count } == [0, 1, 1])
+      for time in [5.0, 15, 25, 35, 45, 55] {
+        for clock in clocks { #expect(abs(traffic.error(of: clock, at: time)) <= traffic.bound(of: clock, at: time)) }
+      }
+    }
+  }
 }

@@ -18,8 +18,7 @@ import Verification
     if isFull { print(NoiseMatrix.table(results)) }
     for result in results {
       #expect(result.outcome == .kept || result.outcome == .inconclusive, "\(result)")
-      // A clock that was set among few frames may be taken for slow frames: its bound is not sure to hold.
-      if result.noise.kind != "step" { #expect(result.wrongClocks == [], "\(result)") }
+      #expect(result.wrongClocks == [], "\(result)")
     }
     let faulty = results.filter(\.isFaulty)
     let kept = faulty.filter { $0.outcome == .kept }.count
