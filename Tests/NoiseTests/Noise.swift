@@ -171,6 +171,15 @@ extension RecordedBundle {
         recordings[index].frames[frame].time = shown(recordings[index].frames[frame].time)
       }
     }
+    // The host's state was taken by the same clock.
+    for path in otherFiles where path.hasPrefix(host + "/") && path.hasSuffix("collected.json") {
+      let file = RecordedBundle.root.appendingPathComponent("\(name)/\(path)")
+      guard let data = try? Data(contentsOf: file), let text = try? JSONSerialization.jsonObject(with: data),
+        var collected = text as? [String: Any], let taken = collected["taken"] as? [String: Double]
+      else { continue }
+      collected["taken"] = taken.mapValues { Double(shown(Int64($0 * 1e9))) / 1e9 }
+      changedFiles[path] = try? JSONSerialization.data(withJSONObject: collected, options: .sortedKeys)
+    }
   }
 
   fileprivate mutating func rewrite(_ file: String, _ change: ([Recording.Frame]) -> [Recording.Frame]) {

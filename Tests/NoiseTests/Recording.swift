@@ -45,6 +45,8 @@ struct RecordedBundle: Sendable {
   var recordings: [Recording]
   /// Paths below the bundle of all that is no capture.
   private(set) var otherFiles: [String]
+  /// What those of them hold that noise changes.
+  var changedFiles: [String: Data] = [:]
   /// Points and addresses of the recording without noise.
   let survey: SurveyResult
 
@@ -110,7 +112,11 @@ struct RecordedBundle: Sendable {
     }
     for path in otherFiles {
       try makeDirectory(of: path)
-      try manager.copyItem(at: source.appendingPathComponent(path), to: copy.appendingPathComponent(path))
+      if let changed = changedFiles[path] {
+        try changed.write(to: copy.appendingPathComponent(path))
+      } else {
+        try manager.copyItem(at: source.appendingPathComponent(path), to: copy.appendingPathComponent(path))
+      }
     }
     for recording in recordings {
       try makeDirectory(of: recording.file)
