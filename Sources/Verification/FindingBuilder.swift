@@ -66,6 +66,7 @@ struct FindingBuilder {
     explainDeliveries()
     addStretches()
     addInstalled(contradictions)
+    addDroppedByFlows()
     addDuplicates()
     addPolicyDrops()
     addReordered()
@@ -262,6 +263,9 @@ struct FindingBuilder {
       if let tagged = tagDraft(key.port, key.network) { return tagged }
       // What arrives on the wrong VLAN is learned there: answers then leave in the lane it came from.
       let lane = topology.networkOfVNI[key.observed] ?? -1
+      // Floods follow no learned entry: the flow that sends them there is at fault itself.
+      let isFlood = judge.faults[key].map { $0.groupDestinations > 0 } ?? false
+      if isFlood, drafts[index].finding.cause?.kind == .flow { return nil }
       return drafts.indices.first {
         guard let other = drafts[$0].key, other.fault == .wrongLocalVLAN, other.detail == 0, lane >= 0 else { return false }
         return other.host == key.host && other.network == lane && other.observed == UInt32(bitPattern: key.network)

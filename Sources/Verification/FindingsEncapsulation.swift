@@ -99,11 +99,13 @@ extension FindingBuilder {
       }
     let more = main.beyond > 0 ? "; \(main.beyond) more malformed frames of this capture are not told apart" : ""
     let viewers = seen.map(\.host).filter { $0 != sender }.map(hostName)
+    let isChanged = sender >= 0 && main.host != sender && topology.hostHasTunnelPoint[Int(sender)]
+    let by = sender >= 0 ? "\(hostName(sender)) (\(address))" : address
     let message =
       if main.host == sender {
         "\(hostName(sender)) (\(address)) sends \(what)\(more)"
       } else {
-        "\(list(viewers)) \(viewers.count == 1 ? "sees" : "see") \(what); sent by \(address)\(more)"
+        "\(list(viewers)) \(viewers.count == 1 ? "sees" : "see") \(what); sent by \(by)\(isChanged ? ", whose own capture shows none: they are changed on the way" : "")\(more)"
       }
     let host = main.host == sender || viewers.count == 1 ? main.host : sender
     var draft = draft(
@@ -115,5 +117,15 @@ extension FindingBuilder {
       if draft.parent == nil { malformedSenders[main.from] = drafts.count }
     }
     drafts.append(draft)
+    if main.kind != .reservedBits { claimLosses(from: sender, seen, draft.parent ?? drafts.count - 1) }
+  }
+  /// What arrives malformed is what does not arrive as it was sent.
+  private mutating func claimLosses(from sender: Int32, _ seen: [Anomalies], _ root: Int) {
+    guard sender >= 0 else { return }
+    for viewer in seen where viewer.host != sender {
+      for index in drafts.indices where drafts[index].way == way(sender, viewer.host) && drafts[index].parent == nil {
+        if viewer.record.count * 5 >= drafts[index].finding.count * 4 { drafts[index].parent = root }
+      }
+    }
   }
 }

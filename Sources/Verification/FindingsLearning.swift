@@ -64,10 +64,38 @@ extension FindingBuilder {
     draft.finding.expected = [("vtep", .list(addresses.map { "\($0)" }))]
     draft.finding.observed = [("vteps", .list((flood?.remotes ?? []).map { "\($0)" }))]
     draft.lacking = way(key.host, key.peer)
-    if isExplained, let flow = flood?.flow {
+    if isExplained, let cause = missingTunnel(of: key.host, to: key.peer) {
+      draft.finding.cause = cause
+      draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl show")
+      // What a tunnel lacks, all networks lack.
+      if let same = drafts.firstIndex(where: { $0.lacking == draft.lacking && $0.finding.cause == cause && $0.finding.rule == "incomplete-flood" }) {
+        drafts[same].absorb(draft)
+        drafts[same].finding.network = nil
+        drafts[same].finding.message =
+          "broadcast and multicast of several networks from \(hostName(key.host)) has no copy for \(hostName(key.peer)), "
+          + "which has ports of them"
+        return
+      }
+    } else if isExplained, let flow = flood?.flow {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
     }
     drafts.append(draft)
+  }
+
+  /// What is wrong where none of a host's tunnels leads to another; nil where one does, or where that is not known.
+  private func missingTunnel(of host: Int32, to peer: Int32) -> Cause? {
+    let addresses = deployment.hosts[Int(peer)].vteps
+    let tunnels = deployment.tunnels(of: Int(host))
+    let remotes = deployment.tunnelRemotes(of: Int(host))
+    guard !tunnels.isEmpty, !addresses.isEmpty, tunnels.allSatisfy({ $0.remote != nil }),
+      !addresses.contains(where: remotes.contains)
+    else { return nil }
+    let known = deployment.hosts.flatMap(\.vteps)
+    let strays = tunnels.filter { tunnel in tunnel.remote.map { !known.contains($0) } ?? false }
+    let words = strays.map { "; \($0.name) leads to \($0.remote.map { "\($0)" } ?? "nowhere"), which no host here has" }
+    return Cause(
+      kind: .tunnel, host: hostName(host), bridge: tunnels[0].bridge,
+      text: "missing: a tunnel port to \(list(addresses.map { "\($0)" }))" + words.joined())
   }
 }

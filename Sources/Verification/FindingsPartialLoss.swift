@@ -47,8 +47,10 @@ extension FindingBuilder {
         + "lost on the way"
     case .floodCopy: return
     }
+    let change = change(of: key, record)
     var draft = draft(
-      nil, lost, rule: Fault.frameLost.rule, severity: .warning, host: key.host, network: key.network, message: message)
+      nil, lost, rule: Fault.frameLost.rule, severity: change == nil ? .warning : .error, host: key.host,
+      network: key.network, message: message + (change ?? ""))
     if key.port >= 0 { draft.finding.port = portName(key.port) }
     draft.finding.certainty = isProven ? .proven : .likely
     draft.finding.expected = [("arrived", .number(Int64(clamping: passed + record.missed.count)))]
@@ -62,6 +64,22 @@ extension FindingBuilder {
     loss.add(key, record, passed: passed)
     addCounters(&draft, loss)
     drafts.append(draft)
+  }
+
+  /// Where all frames were lost from some time on, or until then, and all the others passed: something changed there.
+  private func change(of key: StretchKey, _ record: StretchRecord) -> String? {
+    guard record.visible.count >= 5 else { return nil }
+    var (first, last) = (Int64.max, Int64.min)
+    for number in judge.stretches.keys.indices where judge.stretches.passed[number] > 0 {
+      var other = judge.stretches.keys[number]
+      if key.stretch == .toPort { other.peer = key.peer }
+      guard other == key else { continue }
+      first = min(first, judge.stretches.firstPassed[number])
+      last = max(last, judge.stretches.lastPassed[number])
+    }
+    if record.missed.first > last { return ": all that were sent after the last one that arrived" }
+    if record.missed.last < first { return ": all that were sent before the first one that arrived" }
+    return nil
   }
 
   /// Whether a guest with the same MAC in another network of the host sends in the port's lane, or the port in that

@@ -61,17 +61,21 @@ extension FindingBuilder {
       misses = min(misses, record.missedKinds[spared] ?? 0)
     }
     var passed: UInt64 = 0
+    var others: UInt64 = 0
     var last = Int64.min
     for number in judge.stretches.keys.indices {
       let other = judge.stretches.keys[number]
-      guard other.stretch == .toPort, other.port == key.port, other.network == key.network, other.peer != key.peer
+      guard other.stretch == .toPort, other.port == key.port, other.network == key.network, other.peer != key.peer,
+        judge.stretches.passed[number] > 0
       else { continue }
       passed += judge.stretches.passed[number]
+      others += judge.stretches.records[number].missed.count
       last = max(last, judge.stretches.lastPassed[number])
     }
     guard misses >= 3, passed >= 3, last >= record.missed.first else { return false }
+    // How often the port's capture misses frames is told by those of hosts that come through.
+    let rate = min(missRates(key).near, Double(others + 1) / Double(passed + others + 1))
     var chance = 1.0
-    let rate = missRates(key).near
     for _ in 0..<min(misses, 64) { chance *= rate }
     return chance < 1e-3
   }

@@ -31,6 +31,10 @@ extension FindingBuilder {
         draft.finding.certainty = .proven
       } else if explainLeaving(&draft, key, record, ownVLAN: tag) {
         draft.finding.certainty = .proven
+      } else if record.groupDestinations == 0, let flow = installed.misteaching(host: Int(key.host), vni: vni, as: key.observed) {
+        draft.finding.cause = flowCause(flow)
+        draft.finding.next.append(showFlows(flow))
+        draft.finding.certainty = .proven
       } else if installed.hasFlows[Int(key.host)] {
         draft.finding.cause = Cause(
           kind: .datapath, host: hostName(key.host),
@@ -146,16 +150,26 @@ extension FindingBuilder {
   }
 
   mutating func addUnmappedVNI(_ key: FaultKey, _ record: FaultRecord) {
+    let drop = installed.inbound(host: Int(key.host), vni: key.observed, during: record.stretch)?.flow
+    // A flow for this very VNI drops on purpose; else there is none.
+    let isOwn = drop.map { $0.text.contains("tun_id=") } ?? false
+    let what = isOwn && record.groupDestinations == record.count ? "broadcast and multicast that" : "what"
     let message =
-      "\(hostName(key.host)) drops what it receives for \(networkName(key.network)): no flow maps "
-      + "\(vniText(key.observed)) to a VLAN, though the host has ports of the network"
+      "\(hostName(key.host)) drops \(what) it receives for \(networkName(key.network)): "
+      + (isOwn ? "a flow for \(vniText(key.observed)) drops" : "no flow maps \(vniText(key.observed)) to a VLAN")
+      + ", though the host has ports of the network"
     var draft = draft(
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     if let vlan = localVLAN(key.host, key.network) {
       draft.finding.expected = [("localVLAN", .number(Int64(vlan)))]
     }
     draft.finding.observed = [("localVLAN", .text("none"))]
-    let drop = installed.inbound(host: Int(key.host), vni: key.observed, during: record.stretch)?.flow
+    if isOwn, let drop {
+      draft.finding.cause = flowCause(drop)
+      draft.finding.next.append(showFlows(drop))
+      drafts.append(draft)
+      return
+    }
     var cause = Cause(
       kind: .missingFlow, host: hostName(key.host), bridge: drop?.bridge ?? tunnelBridge(key.host), table: drop?.table,
       text: "missing: tun_id=0x\(String(key.observed, radix: 16))"

@@ -265,7 +265,11 @@ extension FindingBuilder {
         let hosts = item.record.rivals.map { hostName(Int32(truncatingIfNeeded: $0)) }
         return "\(MACAddress(rawValue: item.key.detail)) of \(networkName(key.network)) sends from \(list(hosts)) at once"
       }
-      let macs = item.record.rivals.map { "\(MACAddress(rawValue: $0))" }
+      let macs = item.record.rivals.map { rival in
+        let mac = MACAddress(rawValue: rival)
+        let owner = topology.portsOfMAC[mac]?.first { topology.portNetwork[$0] == key.network }
+        return "\(mac)" + (owner.map { " (\(portName(Int32($0))) on \(hostName(topology.portHost[$0])))" } ?? "")
+      }
       return "\(list(macs)) answer for the same address in network \(networkName(key.network))"
     }
     drafts.append(

@@ -119,7 +119,7 @@ public struct InstalledCheck {
     checkSharedVLANs(host)
     checkSplitVNIs(host)
     for network in topology.portsOn[host].keys.sorted() {
-      let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active }
+      let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active && deployment.isPlugged($0) }
       guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) else { continue }
       checkInbound(host, network, vni)
       if let vlan = deployment.hosts[host].localVLANs[network] {

@@ -61,6 +61,8 @@ struct InstalledView: Sendable {
   private var undecided: [Set<UInt32>]
   /// By host: VNI → whether a frame that arrives teaches the flows where its sender is. Uncertain ones are left out.
   private(set) var learning: [[UInt32: Bool]]
+  /// By host: VNI → the VNI on which answers then leave, and the flow that teaches so, where it is another one.
+  private var misteachings: [[UInt32: (vni: UInt32, flow: FlowEvidence)]]
   /// By host: VNI → the flow that sends what arrives into tunnels again.
   private(set) var reflections: [[UInt32: FlowEvidence]]
   /// By host: how long an entry that the flows learn stays without being heard again, in nanoseconds. That of Neutron
@@ -86,6 +88,7 @@ struct InstalledView: Sendable {
     inbound = deployment.hosts.map { _ in [] }
     undecided = deployment.hosts.map { _ in [] }
     learning = deployment.hosts.map { _ in [:] }
+    misteachings = deployment.hosts.map { _ in [:] }
     reflections = deployment.hosts.map { _ in [:] }
     learnedLifetime = deployment.hosts.map { _ in Judge.learningTimeout }
     datapaths = deployment.hosts.map { _ in [] }
@@ -163,9 +166,11 @@ struct InstalledView: Sendable {
       if let again = entry.reflected.first, reflections[host][vni] == nil {
         reflections[host][vni] = evidence(again.outputFlow)
       }
-      if let learns = teaches(datapath, state, entry, at: time) {
+      if let answer = answers(datapath, state, entry, at: time) {
         // Learning in one of two dumps: it may have been so while the frames passed.
-        learning[host][vni] = (learning[host][vni] ?? false) || learns
+        learning[host][vni] = (learning[host][vni] ?? false) || answer.isLearned
+        let teacher = evidence(entry.crossings.first?.outputFlow)
+        if answer.isLearned, let other = answer.vni, other != vni, let teacher { misteachings[host][vni] = (other, teacher) }
       }
     }
   }
@@ -195,10 +200,10 @@ struct InstalledView: Sendable {
     return lifetimes.min()
   }
 
-  /// Sends a probe in by a tunnel and looks whether an answer to it then goes to one tunnel only.
-  private func teaches(
+  /// Sends a probe in by a tunnel and looks whether an answer to it then goes to one tunnel only, and on which VNI.
+  private func answers(
     _ datapath: HostDatapath, _ state: HostState, _ entry: TranslationTable.Inbound, at time: Int64
-  ) -> Bool? {
+  ) -> (isLearned: Bool, vni: UInt32?)? {
     guard let vlan = entry.vlan, let crossing = entry.crossings.first,
       let name = entry.ports.first,
       let port = state.bridges.first(where: { $0.name == entry.bridge })?.ports.first(where: { $0.name == name })
@@ -221,7 +226,12 @@ struct InstalledView: Sendable {
     func tunnels(_ outcome: Outcome) -> [String] {
       outcome.deliveries.filter { $0.tunnelID != nil }.map(\.port).sorted()
     }
-    return tunnels(now) != tunnels(before) || tunnels(now) == [name]
+    // What is dropped in any case shows nothing.
+    guard !tunnels(now).isEmpty || !tunnels(before).isEmpty else { return nil }
+    let ids = now.deliveries.compactMap(\.tunnelID)
+    return (
+      tunnels(now) != tunnels(before) || tunnels(now) == [name],
+      ids.count == 1 ? UInt32(truncatingIfNeeded: ids[0]) : nil)
   }
 
   /// Whether the flows let a port send from a MAC; nil where no dump tells.
@@ -236,6 +246,12 @@ struct InstalledView: Sendable {
       verdict = (verdict ?? false) || !outcome.isDropped
     }
     return verdict
+  }
+
+  /// The flow by which a host learns to answer a VNI on another one.
+  func misteaching(host: Int, vni: UInt32, as other: UInt32) -> FlowEvidence? {
+    guard let known = misteachings[host][vni], known.vni == other else { return nil }
+    return known.flow
   }
 
   /// Whether flows of the bridge that guests are plugged into may drop frames by policy (connection tracking is how

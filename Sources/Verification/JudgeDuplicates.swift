@@ -221,7 +221,15 @@ extension FindingBuilder {
   private func addDoubleTunnel(_ draft: inout Draft, _ key: DuplicateKey) {
     let vteps = deployment.hosts[Int(key.peer)].vteps
     let tunnels = deployment.tunnels(of: Int(key.host)).filter { $0.remote.map(vteps.contains) ?? false }
-    guard tunnels.count > 1 else { return }
+    guard tunnels.count > 1 else {
+      // Or one, that the list names twice.
+      guard let vlan = localVLAN(key.host, key.network), let flood = installed.flood(host: Int(key.host), vlan: vlan),
+        flood.remotes.count(where: vteps.contains) > 1, let flow = flood.flow
+      else { return }
+      draft.finding.cause = flowCause(flow)
+      draft.finding.next.append(showFlows(flow))
+      return
+    }
     draft.finding.cause = Cause(
       kind: .tunnel, host: hostName(key.host), bridge: tunnels[0].bridge,
       text: "Interfaces \(tunnels.map(\.name).sorted().joined(separator: ", ")): all lead to \(hostName(key.peer))")

@@ -59,7 +59,7 @@ extension Judge {
       noteUnsettled(tunnel.peer, tunnel.host, seen)
     }
     if isUnmapped(tunnel, at: seen.time), tunnel.deliveries == 0,
-      hasActivePort(tunnel.host, tunnel.network) || !makes(.noPortToDeliverTo)
+      hasPluggedPort(tunnel.host, tunnel.network) || !makes(.noPortToDeliverTo)
     {
       let key = FaultKey(fault: .unmappedVNI, host: tunnel.host, network: tunnel.network, observed: tunnel.vni)
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
@@ -112,6 +112,11 @@ extension Judge {
 
   func hasActivePort(_ host: Int32, _ network: Int32) -> Bool {
     topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive }
+  }
+
+  /// Whether a host has an active port of a network that its state has, too.
+  private func hasPluggedPort(_ host: Int32, _ network: Int32) -> Bool {
+    topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive && topology.deployment.isPlugged($0) }
   }
 
   /// What the owner of a frame's source MAC says about its coming from a host.
@@ -409,5 +414,19 @@ extension Judge {
       observed: UInt32(delivery.vid))
     recordDelivery(key, trajectory, delivery, group)
     return true
+  }
+}
+
+extension Deployment {
+  /// Whether a port is one that the dumps of its host have, as far as they list ports: one that only captures know of
+  /// had gone, or had not come, when the flows were dumped.
+  func isPlugged(_ number: Int) -> Bool {
+    let port = ports[number]
+    guard port.source == .inferred else { return true }
+    let states = [hosts[port.host].before, hosts[port.host].after].compactMap { $0 }
+    let known = states.flatMap(\.bridges).flatMap(\.ports).filter { $0.type.isEmpty || $0.type == "system" }
+    // tap, qvb and qvo of a port differ in their first three letters.
+    let ends = [port.bridgePort, port.qvo, port.tap, port.name].compactMap { $0?.dropFirst(3) }
+    return known.isEmpty || known.contains { ends.contains($0.name.dropFirst(3)) }
   }
 }

@@ -27,7 +27,7 @@ extension Judge {
         faults[key]?.note(rival: rival)
       }
       if seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, seen.target != 0,
-        speaksForItself(seen.source, entry),
+        speaksForItself(seen.source, entry), !isHeldBack(at, seen),
         let rival = answers.note(
           .init(network: entry.network, subject: UInt64(seen.target)), holder: seen.source.rawValue,
           on: entry.host, at: seen.time, window: Judge.disputeWindow, trust, isChangeAllowed: makes(.handedOver))
@@ -61,6 +61,12 @@ extension Judge {
     return topology.isOwn(mac, of: Int(entry.port)) && port.portSecurity != false
       && (port.allowedMACs.isEmpty && port.allowedAddresses.isEmpty || !makes(.sharedAddresses))
       && (!isRouters(mac) || !makes(.routersAddresses))
+  }
+
+  /// Whether a frame that is for other hosts was stopped on its own: protection of br-int does that to false answers.
+  private func isHeldBack(_ at: Int, _ seen: Observation) -> Bool {
+    let entry = resolver.passages[at]
+    return makes(.stoppedInTime) && !hasLeft(at) && isLive(tunnelOf: entry.host, entry.start) && mustLeave(entry, seen)
   }
 
   /// A source MAC that its port may not use.

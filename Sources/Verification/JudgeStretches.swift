@@ -411,6 +411,7 @@ extension Judge {
     let record = stretches.index(of: key)
     if passed {
       stretches.passed[record] &+= 1
+      stretches.firstPassed[record] = min(stretches.firstPassed[record], group[index].time)
       stretches.lastPassed[record] = max(stretches.lastPassed[record], group[index].time)
     } else {
       stretches.records[record].note(

@@ -30,6 +30,8 @@ extension Judge {
       guard tap >= 0, bridge >= 0 else { continue }
       let seen = group[Int(passage.first)]
       // Linux bridges hold multicast back where nobody listens.
+      // Devices cut and join segments between the two.
+      guard seen.frameClass != .fragment, seen.frameClass != .tcp || seen.length <= 90 else { continue }
       guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast else { continue }
       if passage.ranks & 9 == 9 {
         if passage.direction == .toGuest { policy.delivered[port] &+= 1 } else { policy.sent[port] &+= 1 }

@@ -69,7 +69,8 @@ struct StretchRecord: Sendable {
 struct StretchTable: Sendable {
   private var table = FlatTable<StretchKey, StretchRecord>()
   var passed: [UInt64] = []
-  /// When the last frame passed.
+  /// When the first and the last frame passed.
+  var firstPassed: [Int64] = []
   var lastPassed: [Int64] = []
 
   var keys: [StretchKey] { table.keys }
@@ -82,6 +83,7 @@ struct StretchTable: Sendable {
   mutating func index(of key: StretchKey) -> Int {
     if let known = table.index(of: key) { return known }
     passed.append(0)
+    firstPassed.append(.max)
     lastPassed.append(.min)
     return table.insert(key, StretchRecord())
   }
