@@ -76,9 +76,12 @@ struct BridgeRuntime: Sendable {
     for entry in state.fdb { remember(entry, taken: state.fdbTaken) }
   }
 
-  /// Gives a port whose number is not known one that no real port has.
+  /// Gives a port whose number is not known one that no real port is likely to have: the highest free one, for flows
+  /// keep numbers of ports in fields of 16 bits.
   private mutating func number(_ index: Int) {
-    let free = 0x4000_0000 + UInt32(truncatingIfNeeded: index)
+    var free = PortState.highestNumber - min(UInt32(truncatingIfNeeded: index), PortState.highestNumber)
+    while free > 0, portByNumber[free] != nil { free -= 1 }
+    if free == 0 { free = 0x4000_0000 + UInt32(truncatingIfNeeded: index) }
     ports[index].number = free
     portByNumber[free] = index
   }

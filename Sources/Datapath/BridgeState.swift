@@ -95,6 +95,8 @@ public struct PortState: Hashable, Sendable {
     self.vlans = vlans
   }
 
+  /// Above are reserved numbers.
+  static let highestNumber: UInt32 = 0xfeff
   /// OFPP_LOCAL.
   public static let localNumber: UInt32 = 0xfffe
 }

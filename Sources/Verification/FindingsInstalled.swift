@@ -18,7 +18,8 @@ extension FindingBuilder {
         case .learning, .reflection, .location, .other: nil
         }
       let key = fault.map { FaultKey(fault: $0, host: host, network: network, observed: peer(of: contradiction.kind)) }
-      let record = key.flatMap { judge.faults[$0] } ?? FaultRecord()
+      var record = key.flatMap { judge.faults[$0] } ?? FaultRecord()
+      if record.count == 0, contradiction.kind == .inbound { record = vanished(for: host, network) }
       var finding = contradiction.finding
       var draft = draft(
         nil, record, rule: finding.rule, severity: .info, host: host, network: network, message: finding.message)
@@ -42,6 +43,18 @@ extension FindingBuilder {
         if lost.host == draft.finding.host, lost.network == draft.finding.network { drafts[index].parent = drafts.count - 1 }
       }
     }
+  }
+
+  /// What other hosts sent for ports of a network whose host's tunnel interface was not captured, where all of it vanishes.
+  private func vanished(for host: Int32, _ network: Int32) -> FaultRecord {
+    var record = FaultRecord()
+    for number in judge.stretches.sorted {
+      let key = judge.stretches.keys[number]
+      guard key.stretch == .betweenPorts, key.peer == host, key.network == network else { continue }
+      if judge.stretches.passed[number] > 0 { return FaultRecord() }
+      record.merge(judge.stretches.records[number].missed)
+    }
+    return record
   }
 
   private func peer(of kind: InstalledCheck.Contradiction.Kind) -> UInt32 {

@@ -43,6 +43,19 @@ import Wire
     #expect(causes.first?.cause?.text.contains("priority=9") == true)
   }
 
+  /// Dumps with names of ports and no numbers: what is learned goes out by the port that it was learned from.
+  @Test func statesWithoutPortNumbersAreChecked() throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lanecheck-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: directory) }
+    for (file, data) in MadeFaultsTests.overlay().files() {
+      let target = directory.appendingPathComponent(file)
+      try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try data.write(to: target)
+    }
+    let report = try Jobs.check(VerifyOptions(paths: [directory.path]))
+    #expect(report.findings.map(\.message) == [])
+  }
+
   /// Some frames vanish for another reason: no flow is named, and nothing becomes an error.
   @Test func lossThatNoFlowExplainsStaysAWarning() throws {
     var overlay = MadeFaultsTests.overlay()
