@@ -226,8 +226,6 @@ struct InstalledView: Sendable {
     func tunnels(_ outcome: Outcome) -> [String] {
       outcome.deliveries.filter { $0.tunnelID != nil }.map(\.port).sorted()
     }
-    // What is dropped in any case shows nothing.
-    guard !tunnels(now).isEmpty || !tunnels(before).isEmpty else { return nil }
     let ids = now.deliveries.compactMap(\.tunnelID)
     return (
       tunnels(now) != tunnels(before) || tunnels(now) == [name],
