@@ -19,8 +19,12 @@ extension FindingBuilder {
     let odds = missRates(key)
     // Captures that share a host may lose frames at the same moments.
     let both = max(odds.near * odds.far, min(odds.near, odds.far) / 10)
-    let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2 || isOneEnough
+    // Of many stretches one or another misses more than usual.
+    let rarity = 0.05 / Double(judge.stretches.keys.count)
+    let isProven = record.proven.count >= 3 && Double(record.proven.count) > 3 * both * total + 2
+      && Chance.ofAtLeast(record.proven.count, expected: both * total) < rarity || isOneEnough
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
+      && Chance.ofAtLeast(record.visible.count, of: total, reference: (odds.missed, Double(odds.passed))) < rarity
     guard isProven || isLikely else { return }
     if addHeldBack(key, record, passed: passed) { return }
     if isPolicy(key) || isByPeer(key, record) || !isProven && isBesideTwin(key) { return }
@@ -116,13 +120,20 @@ extension FindingBuilder {
     outcomes(at: points).contains { $0.facts.late > 0 || ($0.facts.dropped ?? 0) >= misses }
   }
 
-  /// How often the next point misses what passes it, and the best of those behind it.
-  func missRates(_ key: StretchKey) -> (near: Double, far: Double, isKnown: Bool) {
+  /// How often points miss what passes them.
+  struct MissRates {
+    /// The next point, and the best of those behind it.
+    var near: Double
+    var far: Double
+    /// Of frames that are known to have passed the next point, how many it lacks, and how many there are.
+    var missed: UInt64 = 0
+    var passed: UInt64 = 0
+
+    var isKnown: Bool { passed >= 30 }
+  }
+
+  func missRates(_ key: StretchKey) -> MissRates {
     let passing = judge.passing
-    func tunnel(_ host: Int32) -> (Double, Bool) {
-      let seen = passing.received[Int(host)] + passing.receivedMissed[Int(host)]
-      return (judge.receivingMissRate(host), seen >= 30)
-    }
     func ports(_ host: Int32) -> Double {
       guard key.network >= 0 else { return 1 }
       return topology.ports(on: host, of: key.network).reduce(judge.missRate(ofPortsOn: host, key.network)) {
@@ -131,31 +142,33 @@ extension FindingBuilder {
     }
     switch key.stretch {
     case .underlay:
-      let (near, isKnown) = tunnel(key.peer)
-      return (near, ports(key.peer), isKnown)
+      let missed = passing.receivedMissed[Int(key.peer)]
+      return MissRates(
+        near: judge.receivingMissRate(key.peer), far: ports(key.peer), missed: missed,
+        passed: missed + passing.received[Int(key.peer)])
     case .intoTunnel:
-      let seen = passing.sent[Int(key.host)] + passing.sentMissed[Int(key.host)]
+      let missed = passing.sentMissed[Int(key.host)]
       let far = topology.portsOn.indices.filter { $0 != Int(key.host) }.map { judge.receivingMissRate(Int32($0)) }.max()
-      return (judge.sendingMissRate(key.host), far ?? 1, seen >= 30)
+      return MissRates(
+        near: judge.sendingMissRate(key.host), far: far ?? 1, missed: missed, passed: missed + passing.sent[Int(key.host)])
     case .outward:
       let rates = topology.portsOn.indices.filter { $0 != Int(key.host) && topology.hostHasTunnelPoint[$0] }
-      return (rates.map { judge.receivingMissRate(Int32($0)) }.max() ?? 1, 1, false)
+      return MissRates(near: rates.map { judge.receivingMissRate(Int32($0)) }.max() ?? 1, far: 1)
     case .toPort, .betweenPorts:
-      var near = 1.0
-      var far = 1.0
-      var isKnown = false
+      var rates = MissRates(near: 1, far: 1)
       for rank in (0..<4).reversed() {
         let point = Int(topology.pointOfRank[Int(key.port) * 4 + rank])
         guard point >= 0 else { continue }
-        if near == 1 {
-          near = passing.rate(ofPoint: point)
-          isKnown = passing.shown[point] + passing.missed[point] >= 30
+        if rates.near == 1 {
+          rates.near = passing.rate(ofPoint: point)
+          rates.missed = passing.missed[point]
+          rates.passed = passing.shown[point] + passing.missed[point]
         } else {
-          far = min(far, passing.rate(ofPoint: point))
+          rates.far = min(rates.far, passing.rate(ofPoint: point))
         }
       }
-      return (near, far, isKnown)
-    case .floodCopy: return (1, 1, false)
+      return rates
+    case .floodCopy: return MissRates(near: 1, far: 1)
     }
   }
 

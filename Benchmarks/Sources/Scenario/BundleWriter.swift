@@ -22,7 +22,8 @@ public func generateBundle(_ parameters: ScenarioParameters, at directory: URL) 
     try write(tunnelFlows, to: directory.appending(path: "\(name)/br-tun.of13.flows"))
     try write(overlay.integrationFlows, to: directory.appending(path: "\(name)/br-int.of13.flows"))
     // The flows are as old as they say when the first frame comes.
-    let taken = ["br-tun.of13.flows", "br-int.of13.flows"].map { "\"\($0)\": \(Traffic.start / 1_000_000_000)" }
+    let start = host == 0 ? Traffic.start : parameters.far(Traffic.start)
+    let taken = ["br-tun.of13.flows", "br-int.of13.flows"].map { "\"\($0)\": \(Double(start) / 1e9)" }
     try write("{ \"taken\": { \(taken.joined(separator: ", ")) } }\n", to: directory.appending(path: "\(name)/collected.json"))
   }
   let paths = Traffic.files.map { directory.appending(path: $0).path }
@@ -40,9 +41,11 @@ public func generateBundle(_ parameters: ScenarioParameters, at directory: URL) 
     }
     try block.write(1) { bytes, time, _ throws(CaptureWriteError) in try tunnel0.write(bytes, time: time) }
     try block.write(2) { bytes, time, interface throws(CaptureWriteError) in
-      try guests1.write(bytes, time: time, interface: interface)
+      try guests1.write(bytes, time: parameters.far(time), interface: interface)
     }
-    try block.write(3) { bytes, time, _ throws(CaptureWriteError) in try tunnel1.write(bytes, time: time) }
+    try block.write(3) { bytes, time, _ throws(CaptureWriteError) in
+      try tunnel1.write(bytes, time: parameters.far(time))
+    }
     block.clear()
   }
   try guests0.finish()

@@ -43,6 +43,7 @@ public struct ExpectedReport: Codable, Sendable {
   public var trajectories = Count()
   public var floods: UInt64 = 0
   public var repeated: UInt64 = 0
+  public var superframes: UInt64 = 0
   public var files: [File] = []
   public var cells: [Cell] = []
   public var fault: Fault?
@@ -58,10 +59,35 @@ public struct ScenarioParameters: Codable, Sendable, Hashable {
   public var frames: UInt64
   public var seed: UInt64
   public var fault: Fault?
+  /// How far the second host's clock is ahead when the captures begin, in seconds.
+  public var skew: Double
+  /// How much faster it runs, in parts per million.
+  public var drift: Double
+  /// Guests hand some of their frames to the host in pieces longer than the network takes.
+  public var superframes: Bool
 
-  public init(frames: UInt64, seed: UInt64, fault: Fault? = nil) {
+  public init(
+    frames: UInt64, seed: UInt64, fault: Fault? = nil, skew: Double = 0, drift: Double = 0, superframes: Bool = false
+  ) {
     self.frames = frames
     self.seed = seed
     self.fault = fault
+    self.skew = skew
+    self.drift = drift
+    self.superframes = superframes
+  }
+
+  /// What the second host's clock shows at a time.
+  func far(_ time: Int64) -> Int64 {
+    time + Int64(skew * 1e9) + Int64(Double(time - Traffic.start) * drift / 1e6)
+  }
+
+  /// Of a bundle of such frames.
+  public var name: String {
+    var name = "\(frames)-\(seed)"
+    if let fault { name += "-\(fault.rawValue)" }
+    if skew != 0 { name += "-skew\(skew)" }
+    if drift != 0 { name += "-drift\(drift)" }
+    return superframes ? name + "-superframes" : name
   }
 }

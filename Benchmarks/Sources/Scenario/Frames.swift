@@ -30,7 +30,8 @@ struct Frames {
     // Many systems send 0 with DF set.
     fields.identification = choice % 2 == 0 ? 0 : UInt16(truncatingIfNeeded: sequence)
     let ports = (UInt16(32768 + from), UInt16(truncatingIfNeeded: 1024 + to))
-    let number = UInt32(truncatingIfNeeded: sequence)
+    // No two segments of a connection cover the same octets.
+    let number = UInt32(truncatingIfNeeded: sequence &* 2048)
     frame.ipv4(from: source.address, to: destination.address, fields: fields) {
       switch choice {
       case 0..<9: $0.tcp(from: ports.0, to: ports.1, sequence: number, flags: 0x18) { $0.append(content) }
@@ -39,6 +40,37 @@ struct Frames {
       }
     }
     return frame.bytes
+  }
+
+  /// A superframe of TCP, and the segments that a host cuts it into.
+  mutating func superframe(from: Int, to: Int, segments: Int) -> (whole: [UInt8], segments: [[UInt8]]) {
+    sequence += 1
+    let (source, destination) = (overlay.guests[from], overlay.guests[to])
+    let size = 1398
+    var content: [UInt8] = []
+    for number in 0..<segments {
+      content += octets(sequence) + noise[number * 64..<number * 64 + size - 8]
+    }
+    let first = UInt32(truncatingIfNeeded: sequence &* 16_384)
+    let identification = UInt16(truncatingIfNeeded: sequence &* 16)
+    func frame(_ number: Int, _ payload: ArraySlice<UInt8>, isLast: Bool) -> [UInt8] {
+      var frame = FrameBuilder()
+      frame.ethernet(to: destination.mac, from: source.mac)
+      var fields = FrameBuilder.IPFields()
+      fields.dontFragment = true
+      fields.identification = identification &+ UInt16(number)
+      let ports = (UInt16(20_000 + from), UInt16(truncatingIfNeeded: 1024 + to))
+      frame.ipv4(from: source.address, to: destination.address, fields: fields) {
+        $0.tcp(
+          from: ports.0, to: ports.1, sequence: first &+ UInt32(number * size), flags: isLast ? 0x18 : 0x10
+        ) { $0.append(payload) }
+      }
+      return frame.bytes
+    }
+    return (
+      frame(0, content[...], isLast: true),
+      (0..<segments).map { frame($0, content[$0 * size..<($0 + 1) * size], isLast: $0 == segments - 1) }
+    )
   }
 
   /// The question of one guest for the address of another: always the same octets.

@@ -4,13 +4,13 @@ import Wire
 ///
 /// Of a hundred frames that guests send, about 94 go to a guest on the other host (four sightings), five to one
 /// on their own (two), one is a broadcast (18); one in fifty of the first is sent again octet for octet. One in
-/// a hundred sightings is lost, at every point alike.
+/// a hundred sightings is lost, at every point alike. With superframes, one in fifty of the first is one that the host
+/// cuts into segments on its way into the tunnel.
 struct Traffic {
   private let overlay = Overlay()
   private let fault: ScenarioParameters.Fault?
   private var random: SplitMix64
   private var frames: Frames
-  /// Nanoseconds since 1970.
   /// Nanoseconds since 1970.
   static let start: Int64 = 1_767_225_600_000_000_000
   private var clock = Traffic.start
@@ -91,6 +91,10 @@ struct Traffic {
     let from = random.below(overlay.guests.count)
     let guest = overlay.guests[from]
     let to = Overlay.cell(guest.network, on: 1 - guest.host).lowerBound + random.below(Overlay.guestsPerCell)
+    if expected.parameters.superframes, random.once(in: 50) {
+      carrySegments(from: from, to: to, into: &block)
+      return
+    }
     let octets = frames.unicast(from: from, to: to, length: length(), random: &random)
     let frame = Unicast(from: from, to: to, octets: octets, family: .unicast(expected.trajectories.sent))
     last = frame
@@ -106,6 +110,26 @@ struct Traffic {
     let delivered = record(
       inner, in: Self.guestFile(1 - guest.host), at: way.arrived + jitter(10, 25), interface: tap(frame.to), &block)
     count(guest, into: guest.network, entry: entry, way, deliveries: delivered ? 1 : 0, of: 1, frame.family)
+  }
+
+  /// What the guest's device sends in one piece, and everybody beyond sees in segments.
+  private mutating func carrySegments(from: Int, to: Int, into block: inout CaptureBlock) {
+    let guest = overlay.guests[from]
+    let (whole, segments) = frames.superframe(from: from, to: to, segments: 2 + random.below(7))
+    let entry = record(
+      block.keep(whole), in: Self.guestFile(guest.host), at: clock, interface: tap(from), &block)
+    expected.superframes += 1
+    for segment in segments {
+      let way = cross(
+        segment, from: guest.host, vni: Overlay.vni(guest.network), flow: from &* 257 &+ to, &block)
+      let delivered = record(
+        block.keep(segment), in: Self.guestFile(1 - guest.host), at: way.arrived + jitter(10, 25), interface: tap(to),
+        &block)
+      count(
+        guest, into: guest.network, entry: entry, way, deliveries: delivered ? 1 : 0, of: 1,
+        .unicast(expected.trajectories.sent))
+      clock += 2_000
+    }
   }
 
   private mutating func sendLocally(into block: inout CaptureBlock) {

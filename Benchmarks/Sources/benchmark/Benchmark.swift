@@ -21,7 +21,18 @@ struct ScenarioOptions: ParsableArguments {
   @Option(help: "A fault that the overlay has.")
   var fault: ScenarioParameters.Fault?
 
-  var parameters: ScenarioParameters { ScenarioParameters(frames: frames, seed: seed, fault: fault) }
+  @Option(parsing: .unconditional, help: "How far compute2's clock is ahead, in seconds.")
+  var skew = 0.0
+
+  @Option(parsing: .unconditional, help: "How much faster compute2's clock runs, in parts per million.")
+  var drift = 0.0
+
+  @Flag(help: "Guests send superframes, too.")
+  var superframes = false
+
+  var parameters: ScenarioParameters {
+    ScenarioParameters(frames: frames, seed: seed, fault: fault, skew: skew, drift: drift, superframes: superframes)
+  }
 }
 
 struct Generate: ParsableCommand {

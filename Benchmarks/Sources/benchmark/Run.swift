@@ -51,7 +51,7 @@ struct Run: ParsableCommand {
   }
 
   private func measure(_ parameters: ScenarioParameters, rounds: Int, simulates: Bool, in place: URL) throws -> Measurement {
-    let name = "\(parameters.frames)-\(parameters.seed)\(parameters.fault.map { "-\($0.rawValue)" } ?? "")"
+    let name = parameters.name
     let bundle = place.appending(path: name)
     let expected = try prepare(parameters, at: bundle)
     let files = expected.files.map { bundle.appending(path: $0.path).path }
@@ -154,7 +154,8 @@ struct Run: ParsableCommand {
       let lost = run.expected.files.reduce(0) { $0 + $1.lost }
       print(
         "\(run.expected.frames) frames: verdict \(run.verdict), coverage of \(run.expected.cells.count) cells as "
-          + "generated (\(run.expected.floods) floods, \(run.expected.repeated) repeated, \(lost) sightings lost)")
+          + "generated (\(run.expected.floods) floods, \(run.expected.repeated) repeated, "
+          + "\(run.expected.superframes) superframes, \(lost) sightings lost)")
     }
   }
 
