@@ -5,6 +5,13 @@ enum Chance {
   /// Beyond so many the bounds are not computed: what is several times the usual then is no chance.
   private static var most: UInt64 { 4096 }
 
+  /// That all of `count` frames are missed, each at `rate`.
+  static func ofAll(_ count: UInt64, at rate: Double) -> Double {
+    var chance = 1.0
+    for _ in 0..<count { chance *= rate }
+    return chance
+  }
+
   /// That at least `count` events happen where `expected` are.
   static func ofAtLeast(_ count: UInt64, expected: Double) -> Double {
     guard Double(count) > expected else { return 1 }

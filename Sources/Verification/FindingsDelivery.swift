@@ -311,9 +311,7 @@ extension FindingBuilder {
     guard lost > 0 else { return false }
     // Losses come in bursts: the rate counts tenfold.
     let rate = min(1, 10 * lost / (lost + seen))
-    var chance = 1.0
-    for _ in 0..<min(misses, 1000) where chance > 1e-9 { chance *= rate }
-    return chance > 1e-9
+    return Chance.ofAll(min(misses, 1000), at: rate) > 1e-9
   }
 
   /// Whether the next point, which lacks other frames that are known to have passed it, may as well have lost these.
@@ -326,9 +324,7 @@ extension FindingBuilder {
     default: return false
     }
     guard missed > 1 else { return false }
-    var chance = 1.0
-    for _ in 0..<min(misses, 64) { chance *= Double(missed) / Double(missed + shown) }
-    return chance > 1e-3
+    return Chance.ofAll(min(misses, 64), at: Double(missed) / Double(missed + shown)) > 1e-3
   }
 
   /// Frames at some points of which too little was captured to know them.

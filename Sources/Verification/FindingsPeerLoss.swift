@@ -75,9 +75,7 @@ extension FindingBuilder {
     guard misses >= 3, passed >= 3, last >= record.missed.first else { return false }
     // How often the port's capture misses frames is told by those of hosts that come through.
     let rate = min(missRates(key).near, Double(others + 1) / Double(passed + others + 1))
-    var chance = 1.0
-    for _ in 0..<min(misses, 64) { chance *= rate }
-    return chance < 1e-3
+    return Chance.ofAll(min(misses, 64), at: rate) < 1e-3
   }
 
   private mutating func addPeerLoss(_ loss: Loss) {

@@ -51,9 +51,7 @@ struct SizeRecord: Sendable {
       Set(missed.map(\.digest)).count >= 3
     else { return false }
     let rate = Double(missedBelow + 1) / Double(missedBelow + passed + 2)
-    var chance = 1.0
-    for _ in 0..<min(missedAbove, 64) { chance *= rate }
-    return chance < 1e-3
+    return Chance.ofAll(UInt64(min(missedAbove, 64)), at: rate) < 1e-3
   }
 }
 
