@@ -114,15 +114,10 @@ extension InstalledPaths {
   static func drops(
     _ deployment: Deployment, _ topology: Topology, _ installed: InstalledView
   ) -> [(fault: Fault, isLasting: Bool)] {
-    let states = deployment.hosts.contains { $0.after != nil } ? [true, false] : [false]
-    let runs = states.map { isAfter in
-      var paths = InstalledPaths(
-        deployment, topology, isAfter: isAfter,
-        leavesOut: { !installed.hasFlows[$0] || installed.mayFilter(host: $0) ?? true })
-      paths.run()
-      return paths
-    }
-    return runs.flatMap { run in
+    let runs = InstalledPaths.runs(
+      deployment, topology, leavesOut: { !installed.hasFlows[$0] || installed.mayFilter(host: $0) ?? true })
+    // What the later dumps say comes first.
+    return runs.reversed().flatMap { run in
       run.faults.filter { $0.kind == .unreachable && $0.flow != nil }.map { fault in
         let isLasting = runs.allSatisfy { other in
           !other.covers(fault.pair) || other.faults.contains { $0.pair == fault.pair && $0.kind == .unreachable && $0.host == fault.host }

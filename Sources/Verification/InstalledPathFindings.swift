@@ -5,16 +5,11 @@ import Deployment
 /// Findings about where the installed flows take frames between ports, beside what is wrong with a translation.
 extension InstalledCheck {
   mutating func checkPaths() {
-    let states = deployment.hosts.contains { $0.after != nil } ? [false, true] : [false]
-    let runs = states.map { isAfter in
-      var paths = InstalledPaths(
-        deployment, topology, isAfter: isAfter, 
-        leavesOut: {
-          !installed.hasFlows[$0] || installed.mayFilter(host: $0).map { $0 && makes(.trackedConnections) } ?? true
-        })
-      paths.run()
-      return paths
-    }
+    let runs = InstalledPaths.runs(
+      deployment, topology,
+      leavesOut: {
+        !installed.hasFlows[$0] || installed.mayFilter(host: $0).map { $0 && makes(.trackedConnections) } ?? true
+      })
     guard let last = runs.last else { return }
     var groups: [(key: PathGroup, faults: [InstalledPaths.Fault])] = []
     var placeOfGroup: [PathGroup: Int] = [:]

@@ -45,8 +45,18 @@ struct InstalledPaths {
     var text: String
   }
 
+  /// Sends all frames through the first dumps, and through the later ones where there are any.
   /// - Parameter leavesOut: hosts whose flows ask what no dump tells, or are not known.
-  init(_ deployment: Deployment, _ topology: Topology, isAfter: Bool, leavesOut: (Int) -> Bool) {
+  static func runs(_ deployment: Deployment, _ topology: Topology, leavesOut: (Int) -> Bool) -> [InstalledPaths] {
+    let states = deployment.hosts.contains { $0.after != nil } ? [false, true] : [false]
+    return states.map { isAfter in
+      var paths = InstalledPaths(deployment, topology, isAfter: isAfter, leavesOut: leavesOut)
+      paths.run()
+      return paths
+    }
+  }
+
+  private init(_ deployment: Deployment, _ topology: Topology, isAfter: Bool, leavesOut: (Int) -> Bool) {
     self.deployment = deployment
     self.topology = topology
     self.isAfter = isAfter
@@ -80,7 +90,7 @@ struct InstalledPaths {
     return nil
   }
 
-  mutating func run() {
+  private mutating func run() {
     for network in deployment.networks.indices where deployment.networks[network].isOverlay {
       let ports = places.indices.filter { places[$0] != nil && deployment.ports[$0].network == network }
       guard ports.count > 1 else { continue }
