@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from commands import LabError, end, start
+from interruption import held
 
 
 @dataclasses.dataclass
@@ -46,9 +47,9 @@ class CaptureRun:
             target = self.directory / capture.path
             target.parent.mkdir(parents=True, exist_ok=True)
             log = self.directory.parent / f"capture-{capture.path.replace('/', '-')}.log"
-            with open(log, "wb") as file:
+            with open(log, "wb") as file, held():
                 process = start(*command(capture, target), namespace=capture.host.namespace, log=file)
-            self.running.append((capture, process, log))
+                self.running.append((capture, process, log))
         deadline = time.monotonic() + 20
         for capture, process, log in self.running:
             while not self.listens(capture, log):

@@ -1,9 +1,11 @@
 """Signals that end a recording, with everything cleaned up."""
 
+import contextlib
 import signal
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _asked = None
+_held = 0
 
 
 class Interrupted(BaseException):
@@ -13,7 +15,21 @@ class Interrupted(BaseException):
 def _interrupted(number, _frame):
     global _asked
     _asked = signal.Signals(number).name
-    raise Interrupted(_asked)
+    if not _held:
+        raise Interrupted(_asked)
+
+
+@contextlib.contextmanager
+def held():
+    """Signals wait until the block is done: what is made in it and how it is noted for removal are one."""
+    global _held
+    _held += 1
+    try:
+        yield
+    finally:
+        _held -= 1
+    if not _held:
+        stop_if_asked()
 
 
 def end_on_signals():

@@ -9,6 +9,7 @@ import tempfile
 import threading
 
 from commands import LabError, run
+from interruption import held
 
 PREFIX = "lanelab"
 _CLONE_NEWNET = 0x40000000
@@ -24,8 +25,9 @@ class Namespaces:
 
     def add(self, name):
         full = self.prefix + name
-        run("ip", "netns", "add", full)
-        self.names.append(full)
+        with held():
+            run("ip", "netns", "add", full)
+            self.names.append(full)
         run("ip", "link", "set", "lo", "up", namespace=full)
         for setting in ("accept_dad", "router_solicitations", "autoconf", "accept_ra"):
             set_sysctl(full, f"ipv6/conf/default/{setting}", 0)

@@ -6,6 +6,7 @@ import signal
 import time
 
 from commands import LabError, end, find_program, run, start
+from interruption import held
 
 VARIABLES = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
 
@@ -50,7 +51,7 @@ class OpenVSwitch:
 
     def _start(self, program, *arguments):
         log = open(self.directory / f"{program}.out", "wb")
-        with log:
+        with log, held():
             self.processes.append(start(
                 program, *arguments, "-vconsole:off", f"--log-file={self.directory}/{program}.log",
                 namespace=self.namespace, environment=self.environment, log=log))

@@ -62,15 +62,18 @@ struct LiveOverlayTests {
     }
   }
 
-  @Test func anInterruptedRecorderLeavesNothing() throws {
+  /// Interrupted as soon as something is there, and later, while namespaces, switches or captures are being made.
+  @Test(arguments: [0, 20, 70, 150, 400, 900])
+  func anInterruptedRecorderLeavesNothing(milliseconds: UInt32) throws {
     let (process, log) = try Recorder.start(["clean-vxlan", "--output", NSTemporaryDirectory()])
     defer { try? FileManager.default.removeItem(at: log) }
     let patience = Date(timeIntervalSinceNow: 30)
-    while Recorder.namespaces(of: process).isEmpty, process.isRunning, Date() < patience { usleep(20_000) }
-    #expect(!Recorder.namespaces(of: process).isEmpty)
+    while Recorder.leftovers(of: process).isEmpty, process.isRunning, Date() < patience { usleep(5_000) }
+    #expect(!Recorder.leftovers(of: process).isEmpty)
+    usleep(milliseconds * 1000)
     process.terminate()
     process.waitUntilExit()
     #expect(process.terminationStatus == 130)
-    #expect(Recorder.namespaces(of: process).isEmpty)
+    #expect(Recorder.leftovers(of: process).isEmpty)
   }
 }

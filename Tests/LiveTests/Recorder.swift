@@ -41,9 +41,11 @@ enum Recorder {
   /// Whether it runs at all.
   static let canList = (try? run(["--list"]))?.status == 0
 
-  /// Names of the network namespaces that recorders have now.
-  static func namespaces(of process: Process) -> [String] {
-    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
-    return all.filter { $0.hasPrefix("lanelab-\(process.processIdentifier)-") }
+  /// Network namespaces and scratch directories that a recorder has now.
+  static func leftovers(of process: Process) -> [String] {
+    ["/run/netns", NSTemporaryDirectory()].flatMap { directory in
+      ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
+        .filter { $0.hasPrefix("lanelab-\(process.processIdentifier)-") }
+    }
   }
 }
