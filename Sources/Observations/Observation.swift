@@ -54,8 +54,8 @@ public struct Observation: Sendable, BitwiseCopyable {
     set { outer = outer & ~0xffff_ffff_ffff | newValue.rawValue }
   }
 
-  /// Hash of addresses, protocol and ports of the inner packet, at tunnel points: frames of one flow have the same. 0
-  /// elsewhere, and for what has no flow.
+  /// Hash of addresses, protocol and ports of the (inner) packet: frames of one flow have the same. 0 for what has no
+  /// flow.
   public var flow: UInt16 { UInt16(truncatingIfNeeded: outer >> 48) }
 
   /// In the lower 48 bits the outer source MAC, above them the flow.

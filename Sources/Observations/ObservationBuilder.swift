@@ -421,7 +421,7 @@ public struct ObservationBuilder: Sendable {
       Observation(
         digest: digest, time: time, source: headers.source,
         destination: headers.hasDestination ? headers.destination : .zero,
-        outer: isTunnel ? (frame.outer.hasSource ? frame.outer.source.rawValue : 0) | UInt64(innerFlow(headers)) << 48 : 0,
+        outer: (isTunnel && frame.outer.hasSource ? frame.outer.source.rawValue : 0) | UInt64(innerFlow(headers)) << 48,
         frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture), point: UInt16(truncatingIfNeeded: point),
         vni: isTunnel ? frame.tunnel.id : 0, outerFrom: from, outerTo: receiver,
         tunnelPort: isTunnel ? frame.outer.destinationPort : 0,

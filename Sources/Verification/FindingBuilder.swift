@@ -15,6 +15,8 @@ struct FindingBuilder {
   var modifiedDrafts: [ModifiedKey: Int] = [:]
   /// Port → frames of hosts of which it gets none.
   var peerLosses: [Int32: UInt64] = [:]
+  /// Stretch → frames of flows of which none passed it.
+  var flowLosses: [StretchKey: UInt64] = [:]
   /// Port → its finding about a wrong tag.
   var tagDrafts: [Int32: Int] = [:]
   /// The same of trunks' subports: port → network → finding.

@@ -46,6 +46,7 @@ extension FindingBuilder {
   mutating func addStretches() {
     var whole: [Loss] = []
     addPeerLosses()
+    addFlowLosses()
     for (key, record, passed) in countedStretches() {
       if key.stretch == .underlay, judge.isNominal(key.host, key.peer), !judge.isCutOff(key, record, passed: passed) {
         continue

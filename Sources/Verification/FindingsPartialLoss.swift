@@ -27,7 +27,7 @@ extension FindingBuilder {
       && Chance.ofAtLeast(record.visible.count, of: total, reference: (odds.missed, Double(odds.passed))) < rarity
     guard isProven || isLikely else { return }
     if addHeldBack(key, record, passed: passed) { return }
-    if isPolicy(key) || isByPeer(key, record) || !isProven && isBesideTwin(key) { return }
+    if isPolicy(key) || isByPeer(key, record) || isByFlow(key, record) || !isProven && isBesideTwin(key) { return }
     let lost = isProven ? record.proven : record.visible
     let host = hostName(key.host)
     let peer = hostName(key.peer)
@@ -102,7 +102,7 @@ extension FindingBuilder {
   }
 
   /// The points that would show what passes a stretch.
-  private func witnesses(_ key: StretchKey) -> [Int] {
+  func witnesses(_ key: StretchKey) -> [Int] {
     topology.points.indices.filter { index in
       let point = topology.points[index]
       switch key.stretch {
@@ -116,7 +116,7 @@ extension FindingBuilder {
 
   /// Whether captures themselves account for so many misses: by their counters they lost as many, or they show frames
   /// too late to be judged.
-  private func isAdmitted(_ misses: UInt64, at points: [Int]) -> Bool {
+  func isAdmitted(_ misses: UInt64, at points: [Int]) -> Bool {
     outcomes(at: points).contains { $0.facts.late > 0 || ($0.facts.dropped ?? 0) >= misses }
   }
 
@@ -175,6 +175,12 @@ extension FindingBuilder {
   /// Whether security groups or address protection may have dropped the frames on this stretch: in br-int, or in the
   /// Linux bridge.
   func isPolicy(_ key: StretchKey) -> Bool {
+    // Behind a tap, the Linux bridge may.
+    if key.stretch == .intoTunnel || key.stretch == .outward, judge.makes(.securityGroups), isHybrid(key.port),
+      !topology.portIsCapturedAtBridge[Int(key.port)]
+    {
+      return true
+    }
     guard judge.makes(.bridgeFirewall) else { return false }
     return switch key.stretch {
     case .underlay, .floodCopy: false

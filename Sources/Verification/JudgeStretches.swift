@@ -413,9 +413,12 @@ extension Judge {
       stretches.passed[record] &+= 1
       stretches.firstPassed[record] = min(stretches.firstPassed[record], group[index].time)
       stretches.lastPassed[record] = max(stretches.lastPassed[record], group[index].time)
+      stretches.flows.pass(record, group[index].flow)
     } else {
-      stretches.records[record].note(
-        trajectory, group, index, points: isProbative(group[index]) ? points : 0, isProof: isProof)
+      let points = isProbative(group[index]) ? points : 0
+      stretches.records[record].note(trajectory, group, index, points: points, isProof: isProof)
+      guard isProof else { return }
+      stretches.flows.lose(record, trajectory, group, index, points: points, passed: stretches.passed[record])
     }
   }
 }

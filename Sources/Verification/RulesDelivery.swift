@@ -8,13 +8,15 @@ let deliveryRules: [Rule] = [
       frames before and after), and either two independent points downstream lack the frame too, or a whole class of
       frames is absent there while others pass, or counters account for it, or the guest retransmits without an answer.
       The finding names the segment: the underlay between two hosts, or the inside of which host. It is an error when a
-      whole class is lost, a warning with its rate ("12 of 80 frames") where others pass. A host that nothing reaches,
+      whole class is lost, a warning with its rate ("12 of 80 frames") where others pass. A flow (addresses, protocol and
+      ports) of which every frame is lost, sent again and again, while others pass is a class, too. A host that nothing reaches,
       or from which nothing arrives, is one finding, whoever its peers are; so is a host whose ports get nothing of what
       reaches it from one peer, while they get what others send. Counters of the dumps before and after that
       grew (drops of interfaces, flows that drop) are shown beside it.
       """,
     origins: """
-      - On the underlay: MTU, a firewall or ACL for UDP 4789 or GRE, a wrong route, a link that drops.
+      - On the underlay: MTU, a firewall or ACL for UDP 4789 or GRE, a wrong route, a link that drops; where only some
+        flows are lost, one of several paths (ECMP) or bond members, by which flows go by their outer UDP source port.
       - In the receiving host: its own firewall (INPUT dropping UDP 4789 is common; a capture sees the frame before
       that), a missing flow, a full queue.
       - In the sending host: an unresolved neighbour of the VTEP, whose first frames are dropped during ARP, or a device

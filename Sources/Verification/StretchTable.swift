@@ -72,6 +72,7 @@ struct StretchTable: Sendable {
   /// When the first and the last frame passed.
   var firstPassed: [Int64] = []
   var lastPassed: [Int64] = []
+  var flows = FlowLosses()
 
   var keys: [StretchKey] { table.keys }
   var records: [StretchRecord] {
@@ -85,6 +86,7 @@ struct StretchTable: Sendable {
     passed.append(0)
     firstPassed.append(.max)
     lastPassed.append(.min)
+    flows.addStretch()
     return table.insert(key, StretchRecord())
   }
 

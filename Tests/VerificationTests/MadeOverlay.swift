@@ -118,13 +118,15 @@ struct MadeOverlay {
     return frame.bytes
   }
 
-  func datagram(_ guest: Int, to other: Int, _ number: Int, source: MACAddress? = nil, length: Int = 40) -> [UInt8] {
+  func datagram(
+    _ guest: Int, to other: Int, _ number: Int, source: MACAddress? = nil, length: Int = 40, port: UInt16 = 40_000
+  ) -> [UInt8] {
     var frame = FrameBuilder()
     frame.ethernet(to: guests[other].mac, from: source ?? guests[guest].mac)
     var fields = FrameBuilder.IPFields()
     fields.identification = identification ?? UInt16(truncatingIfNeeded: number)
     frame.ipv4(from: guests[guest].address, to: guests[other].address, fields: fields) {
-      $0.udp(from: 40_000, to: 5_000) {
+      $0.udp(from: port, to: 5_000) {
         $0.append(UInt32(truncatingIfNeeded: number))
         $0.append(repeatElement(UInt8(7), count: length))
       }

@@ -1,0 +1,75 @@
+import Observations
+
+/// Flows of which stretches lost frames, and which flows have passed there: one that vanishes while others pass took
+/// another path (ECMP, a bond's member), or something drops just that one.
+///
+/// Bounded: what has passed is a set of hashes, in which a lost flow may be taken for one that passed, never the other
+/// way round; and of so many lost flows the rest is not looked at.
+struct FlowLosses: Sendable {
+  struct Loss: Sendable {
+    var stretch: Int
+    var flow: UInt16
+    var record = StretchRecord()
+    /// Lost frames that the next point would have shown, and those that a second one would have, too; losses in a row
+    /// count once: captures lose frames in bursts.
+    var visibleTimes: UInt64 = 0
+    var provenTimes: UInt64 = 0
+    /// How many frames of all flows had passed when one was lost.
+    fileprivate var passed = UInt64.max
+  }
+
+  static let bound = 4096
+  private static let words = 32
+
+  private var hasPassed: [UInt64] = []
+  private(set) var losses: [Loss] = []
+  private var places: [UInt64: Int] = [:]
+
+  mutating func addStretch() { hasPassed.append(contentsOf: repeatElement(0, count: FlowLosses.words)) }
+
+  @inline(__always)
+  private static func place(_ stretch: Int, _ flow: UInt16) -> (word: Int, bit: UInt64) {
+    // The lowest bit of a flow's hash is always set.
+    let hash = Int(flow >> 1) & (words * 64 - 1)
+    return (stretch * words + hash >> 6, 1 << UInt64(hash & 63))
+  }
+
+  mutating func pass(_ stretch: Int, _ flow: UInt16) {
+    let (word, bit) = FlowLosses.place(stretch, flow)
+    hasPassed[word] |= bit
+  }
+
+  /// - Parameters:
+  ///   - points: how many points further on would have shown the frame.
+  ///   - passed: how many frames have passed the stretch before.
+  mutating func lose(
+    _ stretch: Int, _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int, passed: UInt64
+  ) {
+    let flow = group[index].flow
+    guard flow != 0, points > 0 else { return }
+    let key = UInt64(stretch) << 16 | UInt64(flow)
+    let place: Int
+    if let known = places[key] {
+      place = known
+    } else {
+      guard losses.count < FlowLosses.bound else { return }
+      place = losses.count
+      places[key] = place
+      losses.append(Loss(stretch: stretch, flow: flow))
+    }
+    losses[place].record.note(trajectory, group, index, points: points, isProof: true)
+    guard losses[place].passed != passed else { return }
+    losses[place].passed = passed
+    losses[place].visibleTimes += 1
+    if points > 1 { losses[place].provenTimes += 1 }
+  }
+
+  /// The lost flows of a stretch of which no frame passed.
+  func whole(on stretch: Int) -> [Loss] {
+    losses.filter {
+      guard $0.stretch == stretch else { return false }
+      let (word, bit) = FlowLosses.place(stretch, $0.flow)
+      return hasPassed[word] & bit == 0
+    }
+  }
+}
