@@ -25,6 +25,9 @@ extension Port {
     }
   }
 
+  /// Whether a source says that the port is in use, or is not: `ovs-vsctl show` does not.
+  public var isUseKnown: Bool { uuid != nil || network != nil }
+
   /// Whether the port was left on the VLAN that the agent gives to ports that it could not bind.
   public var isDead: Bool { active && (installedTagAfter ?? installedTag) == 4095 }
 }

@@ -54,7 +54,8 @@ public struct ManifestDraft {
         continue
       }
       networkNames.append(name)
-      lines.append("  \(ManifestDraft.quoted(name)): { \(fields.joined(separator: ", ")) }\(remark)")
+      let origin = network.source == .installed ? "\(remark.isEmpty ? "  #" : ",") by flows and port tags alone" : ""
+      lines.append("  \(ManifestDraft.quoted(name)): { \(fields.joined(separator: ", ")) }\(remark)\(origin)")
     }
   }
 

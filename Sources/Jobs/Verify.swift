@@ -94,11 +94,12 @@ func load(_ options: VerifyOptions) throws(JobError) -> Deployment {
   let isBundle = options.paths.count == 1 && isDirectory(options.paths[0])
   let inputs = try LooseInputs(isBundle ? [] : options.paths)
   do throws(BundleError) {
-    if isBundle {
-      return try loadBundle(path: options.paths[0], manifest: options.manifest)
-    }
-    var deployment = try loadFiles(inputs.files, manifest: options.manifest)
+    var deployment =
+      isBundle
+      ? try loadBundle(path: options.paths[0], manifest: options.manifest)
+      : try loadFiles(inputs.files, manifest: options.manifest)
     deployment.spooled = inputs.spooled
+    deployment.nameNetworksByFlows()
     return deployment
   } catch {
     throw JobError("\(error)")

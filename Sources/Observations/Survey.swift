@@ -466,7 +466,12 @@ struct Survey {
     defer { nameAddresses() }
     let unknown = Set(result.deployment.ports.indices.filter { result.deployment.ports[$0].network == nil })
     if result.deployment.networks.isEmpty { result.inferredNetworks = true }
-    guard !unknown.isEmpty || result.inferredNetworks else { return }
+    // Ports that only `ovs-vsctl show` lists: whose they are shows in what they send.
+    let nameless = Set(
+      result.deployment.ports.indices.filter {
+        result.deployment.ports[$0].macs.isEmpty && result.deployment.ports[$0].source == .installed
+      })
+    guard !unknown.isEmpty || !nameless.isEmpty || result.inferredNetworks else { return }
     var votes: [Int: [UInt32: Int]] = [:]
     /// Of frames that leave without the tag that their guest gave them, as from a trunk: port → tag → VNI.
     var tagVotes: [Int: [UInt16: [UInt32: Int]]] = [:]
@@ -477,7 +482,7 @@ struct Survey {
     for group in sightings() {
       for (i, guest) in group.enumerated() {
         let point = result.plan.points[Int(guest.point)]
-        guard point.kind.isGuestSide, let port = point.port, unknown.contains(port) else { continue }
+        guard point.kind.isGuestSide, let port = point.port, unknown.contains(port) || nameless.contains(port) else { continue }
         for (j, tunnel) in group.enumerated()
         where result.plan.points[Int(tunnel.point)].kind == .tunnel
           && result.plan.points[Int(tunnel.point)].host == point.host
@@ -485,6 +490,8 @@ struct Survey {
           guard abs(guest.time &- tunnel.time) < 500_000_000 else { continue }
           let leaving = i < j
           guard tunnel.direction == (leaving ? .out : .in), !leaving || isEntry(i, in: group) else { continue }
+          if leaving { macs[port, default: [:]][guest.source, default: 0] += 1 }
+          guard unknown.contains(port) else { continue }
           if guest.tagCount <= tunnel.tagCount || guest.vid == 0 {
             votes[port, default: [:]][tunnel.vni, default: 0] += 1
           } else if !leaving {
@@ -492,7 +499,6 @@ struct Survey {
           } else {
             tagVotes[port, default: [:]][guest.vid, default: [:]][tunnel.vni, default: 0] += 1
           }
-          if leaving { macs[port, default: [:]][guest.source, default: 0] += 1 }
         }
       }
     }
@@ -500,6 +506,10 @@ struct Survey {
       if tunnel.outerFrom < ObservationBuilder.unknownBase { vnis[tunnel.vni, default: 0] += 1 }
     }
     let kind = overlayKind()
+    if nameless.contains(where: { macs[$0] == nil }) {
+      for (port, own) in lonelySources() where nameless.contains(port) && macs[port] == nil { macs[port] = own }
+    }
+    for port in nameless.sorted() where !unknown.contains(port) { nameOwner(of: port, macs) }
     // A guest that sends no such frames has no trunk.
     for (port, counts) in tagged where tagVotes[port] == nil { votes[port, default: [:]].merge(counts, uniquingKeysWith: +) }
     let named = Set((Array(votes.values) + tagVotes.values.flatMap(\.values)).flatMap(\.keys))
@@ -522,10 +532,40 @@ struct Survey {
       result.deployment.ports[port].network = untagged
       if result.deployment.ports[port].subports.isEmpty { result.deployment.ports[port].subports = subports }
       result.inferredPorts.insert(port)
-      if result.deployment.ports[port].macs.isEmpty {
-        result.deployment.ports[port].macs = ownMACs(of: port, macs)
-      }
+      if result.deployment.ports[port].macs.isEmpty { nameOwner(of: port, macs) }
     }
+  }
+
+  /// By port: MACs that nothing but its own points shows as a source, by ARP or IPv4 frames. Where nothing of what a
+  /// guest sends leaves its host, no other point tells who it is.
+  private func lonelySources() -> [Int: [MACAddress: Int]] {
+    var places: [MACAddress: (port: Int, frames: Int)] = [:]
+    for seen in result.sample where seen.direction != .toGuest {
+      let point = result.plan.points[Int(seen.point)]
+      let port = point.kind.isGuestSide ? point.port ?? -1 : -1
+      if let known = places[seen.source], known.port != port {
+        places[seen.source]?.port = -1
+        continue
+      }
+      // Devices of the host speak IPv6 there.
+      let isGuests =
+        switch seen.frameClass {
+        case .arpRequest, .arpReply, .icmpRequest, .icmpReply, .tcp, .udp: true
+        default: false
+        }
+      places[seen.source, default: (port, 0)].frames += isGuests ? 1 : 0
+    }
+    var result: [Int: [MACAddress: Int]] = [:]
+    for (mac, place) in places where place.port >= 0 && place.frames > 0 { result[place.port, default: [:]][mac] = place.frames }
+    return result
+  }
+
+  /// Gives a port the MACs that it sends from: no source says that it may use no others.
+  private mutating func nameOwner(of port: Int, _ macs: [Int: [MACAddress: Int]]) {
+    let own = ownMACs(of: port, macs)
+    guard !own.isEmpty else { return }
+    result.deployment.ports[port].macs = own
+    result.deployment.ports[port].source = .inferred
   }
 
   /// Whether a sighting at a port is of a frame that entered there: what is flooded to a port may show there before it

@@ -68,7 +68,7 @@ extension Judge {
         guard point >= 0 else { continue }
         if passage.ranks & (1 << UInt16(rank)) != 0 {
           passing.shown[point] += 1
-        } else if spans[point].contains(passage.start) {
+        } else if isRecording(point, passage.start) {
           passing.missed[point] += 1
         }
       }
@@ -89,7 +89,7 @@ extension Judge {
         owner = port
         for rank in 0..<4 {
           let point = Int(topology.pointOfRank[port * 4 + rank])
-          if point >= 0, spans[point].contains(tunnel.time) { passing.missed[point] += 1 }
+          if point >= 0, isRecording(point, tunnel.time) { passing.missed[point] += 1 }
         }
       }
     }
@@ -110,7 +110,7 @@ extension Judge {
     guard own.count == 1, let port = own.first, !topology.hostHasTunnelPoint[Int(topology.portHost[port])] else { return }
     for rank in 0..<4 {
       let point = Int(topology.pointOfRank[port * 4 + rank])
-      if point >= 0, spans[point].contains(delivery.start) { passing.missed[point] += 1 }
+      if point >= 0, isRecording(point, delivery.start) { passing.missed[point] += 1 }
     }
   }
 

@@ -20,7 +20,7 @@ extension FindingBuilder {
       let (key, passed) = (judge.stretches.keys[number], judge.stretches.passed[number])
       guard isJudgedByFlow(key) else { continue }
       for loss in judge.stretches.flows.whole(on: number) {
-        guard isNoChance(loss, number) else { continue }
+        guard isNoChance(loss, number), !judge.mustWait(key, loss.record.missed.last) else { continue }
         let isProven = loss.provenTimes >= 3
         flowLosses[key, default: 0] += loss.record.visible.count
         if let same = paths.firstIndex(where: { isSamePath($0.key, key) }) {

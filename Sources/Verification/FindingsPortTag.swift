@@ -14,6 +14,7 @@ extension FindingBuilder {
           wrong, expected)
         tagDrafts[Int32(index)] = drafts.count - 1
       }
+      if port.isDead, port.expectedTag(in: deployment) == nil, isInUse(index) { addDead(port) }
       for (patch, wrong, expected) in port.wrongSubportTags(in: deployment)
       where subportTagDrafts[Int32(index)]?[Int32(patch.network)] == nil {
         addTagMismatch(
@@ -21,6 +22,26 @@ extension FindingBuilder {
         subportTagDrafts[Int32(index), default: [:]][Int32(patch.network)] = drafts.count - 1
       }
     }
+  }
+
+  /// Whether a guest speaks at a port: what its host's own devices send is IPv6.
+  private func isInUse(_ port: Int) -> Bool {
+    topology.guestPoints[port].contains { judge.shownKinds[$0] & (Observation.Class.arpRequest.kindBit | Observation.Class.udp.kindBit) != 0 }
+  }
+
+  /// A port on the dead VLAN of which no source says where it should be.
+  private mutating func addDead(_ port: Port) {
+    let name = port.bridgePort ?? port.name
+    var draft = draft(
+      nil, FaultRecord(), rule: "dead-vlan", severity: .warning, host: Int32(port.host), network: -1,
+      message: "port \(name) on \(hostName(Int32(port.host))) has tag 4095, the dead VLAN: its agent did not bind it")
+    draft.finding.port = port.name
+    draft.finding.observed = [("tag", .number(4095))]
+    draft.finding.cause = Cause(
+      kind: .portTag, host: hostName(Int32(port.host)), bridge: deployment.bridge(ofPort: name, on: port.host),
+      text: "Port \(name): tag 4095, agent's record none")
+    draft.finding.next.append("on \(hostName(Int32(port.host))): ovs-vsctl get port \(name) tag other_config")
+    drafts.append(draft)
   }
 
   private mutating func addTagMismatch(

@@ -187,9 +187,11 @@ public struct InstalledCheck {
   ) {
     let host = deployment.hosts[port.host].name
     var finding = Finding(
-      rule: isDead ? "dead-vlan" : "port-tag-mismatch", severity: isDead ? .warning : .error,
+      rule: isDead ? "dead-vlan" : "port-tag-mismatch",
+      severity: isDead ? port.isUseKnown || !makes(.deadAndUnused) ? .warning : .info : .error,
       message: "port \(name) on \(host) has tag \(wrong)"
         + (isDead ? ", the dead VLAN: its agent did not bind it" : "")
+        + (isDead && !port.isUseKnown ? " (whether it is in use is not known)" : "")
         + (expected.map { "; its network is VLAN \($0) there" } ?? ""))
     finding.host = host
     finding.network = network.map { deployment.networks[$0].name }

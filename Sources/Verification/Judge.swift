@@ -45,6 +45,7 @@ struct Judge: Sendable {
   var inWrong: [UInt64]
   /// Frames of tunnels whose VNI no port here belongs to are counted, not judged.
   var spans: [LiveSpan]
+  var shared: SharedCaptures
   /// How far hosts' times may be held against each other.
   let trust: ClockTrust
   var doubts = ClockDoubts()
@@ -104,6 +105,7 @@ struct Judge: Sendable {
     outWrong = out
     inWrong = out
     spans = Array(repeating: LiveSpan(), count: topology.plan.points.count)
+    shared = SharedCaptures(topology.plan.points)
     shownKinds = Array(repeating: 0, count: topology.plan.points.count)
     shownPairs = Array(repeating: 0, count: topology.plan.points.count * PairMark.words)
     policy = PolicyCounts(ports: topology.deployment.ports.count)
@@ -141,6 +143,7 @@ struct Judge: Sendable {
       return
     }
     mark = PairMark(group)
+    if shared.hasAny { shared.note(group) }
     for seen in group {
       shownKinds[Int(seen.point)] |= seen.frameClass.kindBit
       shownPairs[Int(seen.point) * PairMark.words + mark.word] |= mark.bit

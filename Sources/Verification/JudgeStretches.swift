@@ -30,7 +30,7 @@ extension Judge {
   }
 
   private func areLive(_ points: [Int], _ time: Int64, within slack: Int64) -> Bool {
-    for point in points where !spans[point].contains(time, within: slack) && makes(.notRecording) { return false }
+    for point in points where !isRecording(point, time, within: slack) && makes(.notRecording) { return false }
     return true
   }
 
@@ -38,7 +38,7 @@ extension Judge {
     let host = topology.portHost[Int(port)]
     guard !topology.hidesFrames[Int(host)], trust.isOrdered(Int32(truncatingIfNeeded: host), at: time) else { return false }
     for index in topology.guestPoints[Int(port)] {
-      if spans[index].contains(time) || !makes(.notRecording) { return true }
+      if isRecording(index, time) || !makes(.notRecording) { return true }
     }
     return false
   }
@@ -47,7 +47,7 @@ extension Judge {
 
   /// Whether a point shows frames of that kind between the same stations, and was recording.
   private func wouldShow(_ point: Int, _ time: Int64) -> Bool {
-    (spans[point].contains(time) || !makes(.notRecording)) && shownPairs[point * PairMark.words + mark.word] & mark.bit != 0
+    (isRecording(point, time) || !makes(.notRecording)) && shownPairs[point * PairMark.words + mark.word] & mark.bit != 0
   }
 
   private func tunnelWouldShow(_ host: Int32, _ time: Int64) -> Bool {
@@ -255,8 +255,11 @@ extension Judge {
       isProof: !isPruned(seen))
     guard !left else { return }
     let record = stretches.index(of: key)
+    let isWaiting = mustWait(key, seen.time)
     for other in group where topology.points[Int(other.point)].port == entry.port && other.time <= entry.end {
-      if other.frame != seen.frame || other.capture != seen.capture { stretches.records[record].missed.frames.add(other) }
+      if other.frame != seen.frame || other.capture != seen.capture {
+        stretches.change(record, isWaiting: isWaiting) { $0.missed.frames.add(other) }
+      }
     }
   }
 
@@ -360,7 +363,7 @@ extension Judge {
     let entry = resolver.passages[at]
     let bridge = Int(topology.pointOfRank[Int(entry.port) * 4 + 3])
     return entry.ranks == 1 && topology.portFacts[Int(entry.port)].isHybrid && bridge >= 0
-      && spans[bridge].contains(entry.start) && !hasLeft(at) && !isShown(beside: entry.host) && makes(.securityGroups)
+      && isRecording(bridge, entry.start) && !hasLeft(at) && !isShown(beside: entry.host) && makes(.securityGroups)
   }
 
   /// Notes guests of other hosts that were heard on this one and did not come by a tunnel: they have moved here,
@@ -409,6 +412,7 @@ extension Judge {
     isProof: Bool = true
   ) {
     let record = stretches.index(of: key)
+    if shared.hasAny { settle(record) }
     if passed {
       stretches.passed[record] &+= 1
       stretches.firstPassed[record] = min(stretches.firstPassed[record], group[index].time)
@@ -416,7 +420,9 @@ extension Judge {
       stretches.flows.pass(record, group[index].flow)
     } else {
       let points = isProbative(group[index]) ? points : 0
-      stretches.records[record].note(trajectory, group, index, points: points, isProof: isProof)
+      stretches.change(record, isWaiting: mustWait(key, group[index].time)) {
+        $0.note(trajectory, group, index, points: points, isProof: isProof)
+      }
       guard isProof else { return }
       stretches.flows.lose(record, trajectory, group, index, points: points, passed: stretches.passed[record])
     }

@@ -10,12 +10,15 @@ struct PolicyCounts: Sendable {
   var refused: [FaultRecord?]
   var sent: [UInt64]
   var held: [FaultRecord?]
+  /// Of both: what waits until it is known that the point beyond was still recording.
+  var waiting: [FaultRecord?]
 
   init(ports: Int) {
     delivered = Array(repeating: 0, count: ports)
     sent = delivered
     refused = Array(repeating: nil, count: ports)
     held = refused
+    waiting = refused + refused
   }
 }
 
@@ -35,16 +38,43 @@ extension Judge {
       guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast else { continue }
       if passage.ranks & 9 == 9 {
         if passage.direction == .toGuest { policy.delivered[port] &+= 1 } else { policy.sent[port] &+= 1 }
-      } else if passage.ranks == 8, passage.direction == .toGuest, spans[tap].contains(passage.start),
+      } else if passage.ranks == 8, passage.direction == .toGuest, isRecording(tap, passage.start),
         !isShown(passage, at: 1),
         seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
       {
-        note(&policy.refused[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
-      } else if passage.ranks == 1, passage.direction == .fromGuest, spans[bridge].contains(passage.start),
+        settlePolicy(port)
+        let isKnown = shared.isKnown(until: passage.start, at: [tap]) || !makes(.notRecording)
+        let number = UInt64(at) &+ 1
+        if isKnown {
+          note(&policy.refused[port], group, Int(passage.first), base &+ number)
+        } else {
+          note(&policy.waiting[2 * port], group, Int(passage.first), base &+ number)
+        }
+      } else if passage.ranks == 1, passage.direction == .fromGuest, isRecording(bridge, passage.start),
         !isShown(passage, at: 8), topology.isOwn(seen.source, of: port), !hasLeft(at), !isShown(beside: passage.host)
       {
-        note(&policy.held[port], group, Int(passage.first), base &+ UInt64(at) &+ 1)
+        settlePolicy(port)
+        let isKnown = shared.isKnown(until: passage.start, at: [bridge]) || !makes(.notRecording)
+        let number = UInt64(at) &+ 1
+        if isKnown {
+          note(&policy.held[port], group, Int(passage.first), base &+ number)
+        } else {
+          note(&policy.waiting[2 * port + 1], group, Int(passage.first), base &+ number)
+        }
       }
+    }
+  }
+
+  /// Counts what waited for a later frame at the point beyond.
+  mutating func settlePolicy(_ port: Int) {
+    for (number, rank) in [(2 * port, 0), (2 * port + 1, 3)] {
+      guard let record = policy.waiting[number],
+        shared.isKnown(until: record.last, at: [Int(topology.pointOfRank[port * 4 + rank])])
+      else { continue }
+      policy.waiting[number] = nil
+      var known = (rank == 0 ? policy.refused[port] : policy.held[port]) ?? FaultRecord()
+      known.merge(record)
+      if rank == 0 { policy.refused[port] = known } else { policy.held[port] = known }
     }
   }
 

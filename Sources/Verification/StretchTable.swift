@@ -69,6 +69,8 @@ struct StretchRecord: Sendable {
 struct StretchTable: Sendable {
   private var table = FlatTable<StretchKey, StretchRecord>()
   var passed: [UInt64] = []
+  /// What waits until it is known that the stretch's end was still recording.
+  var waiting: [StretchRecord?] = []
   /// When the first and the last frame passed.
   var firstPassed: [Int64] = []
   var lastPassed: [Int64] = []
@@ -84,10 +86,26 @@ struct StretchTable: Sendable {
   mutating func index(of key: StretchKey) -> Int {
     if let known = table.index(of: key) { return known }
     passed.append(0)
+    waiting.append(nil)
     firstPassed.append(.max)
     lastPassed.append(.min)
     flows.addStretch()
     return table.insert(key, StretchRecord())
+  }
+
+  mutating func settle(_ number: Int) {
+    guard let record = waiting[number] else { return }
+    waiting[number] = nil
+    records[number].merge(record)
+  }
+
+  /// The record of what a stretch lacks.
+  mutating func change(_ number: Int, isWaiting: Bool, _ change: (inout StretchRecord) -> Void) {
+    guard isWaiting else { return change(&records[number]) }
+    var record = waiting[number] ?? StretchRecord()
+    waiting[number] = nil
+    change(&record)
+    waiting[number] = record
   }
 
   /// All stretches in a fixed order.

@@ -80,7 +80,9 @@ public struct VerificationRun: Sendable {
 
   /// Makes the report. `captures` says how each capture file was read.
   public func finish(_ captures: [CaptureOutcome]) -> Report {
-    ReportBuilder(run: self, captures: captures).report()
+    var run = self
+    run.judge.settleAll()
+    return ReportBuilder(run: run, captures: captures).report()
   }
 }
 

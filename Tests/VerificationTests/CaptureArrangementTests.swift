@@ -42,6 +42,12 @@ import Verification
     #expect(essence(try verify(bundle, files)) == essence(try Bundles.verify(bundle)))
   }
 
+  /// A guest that leaves takes its tap with it: the file goes on, and its silence proves nothing.
+  @Test("Interfaces of one file come and go", arguments: ["mac-move", "learning/migration", "delivery/firewall-drops-tunnels", "one-way"])
+  func inOneFile(bundle: String) throws {
+    #expect(essence(try verify(bundle, try Rewriting.joined(bundle))) == essence(try Bundles.verify(bundle)))
+  }
+
   @Test("Frames of files that overlap, or that are there twice, count once", arguments: bundles, [0, 40])
   func overlapping(bundle: String, percent: Int) throws {
     var files: [String: Data] = [:]
