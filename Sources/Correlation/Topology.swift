@@ -67,6 +67,8 @@ public final class Topology: Sendable {
   public let portIsCapturedAtBridge: [Bool]
   /// Overlay networks by VNI; -1 for a VNI that two networks claim.
   public let networkOfVNI: [UInt32: Int32]
+  /// The same where networks of several kinds of tunnel share a VNI, by both; mostly empty.
+  private let networkOfSharedVNI: [SharedLane: Int32]
   /// Ports by the MACs that they may use.
   public let portsOfMAC: FlatTable<MACAddress, [Int]>
   /// Ports whose installed tag, before or after, is not the VLAN of their network there.
@@ -148,11 +150,15 @@ public final class Topology: Sendable {
     portIsCaptured = captured
     portIsCapturedAtBridge = atBridge
     var byVNI: [UInt32: Int32] = [:]
+    var byLane: [SharedLane: Int32] = [:]
     for (index, network) in deployment.networks.enumerated() where network.isOverlay {
       guard let vni = network.segmentationID else { continue }
       byVNI[vni] = byVNI[vni] == nil ? Int32(index) : -1
+      let lane = SharedLane(vni: vni, kind: network.kind)
+      byLane[lane] = byLane[lane] == nil ? Int32(index) : -1
     }
     networkOfVNI = byVNI
+    networkOfSharedVNI = byLane.filter { $0.value >= 0 && byVNI[$0.key.vni] == -1 }
     var byMAC: [MACAddress: [Int]] = [:]
     var byHost: [[Int: [Int]]] = Array(repeating: [:], count: deployment.hosts.count)
     for (index, port) in deployment.ports.enumerated() {
@@ -190,6 +196,11 @@ public final class Topology: Sendable {
     deviceMACs = Set(deployment.hosts.flatMap { $0.interfaces.compactMap(\.mac) }).subtracting(guests)
   }
 
+  private struct SharedLane: Hashable {
+    var vni: UInt32
+    var kind: Network.Kind
+  }
+
   private static func lane(_ port: Int32, _ network: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: port)) << 32 | UInt64(UInt32(bitPattern: network))
   }
@@ -208,6 +219,28 @@ public final class Topology: Sendable {
 
   /// The network whose lane a VNI is; -1 where none or more than one has it.
   public func network(ofVNI vni: UInt32) -> Int32 { networkOfVNI[vni] ?? -1 }
+
+  /// The same of a frame in a tunnel: of networks that share a VNI, that of its kind of tunnel.
+  /// - Parameter udpPort: destination port of the outer header; 0 for GRE.
+  public func network(ofVNI vni: UInt32, udpPort: UInt16) -> Int32 {
+    let network = networkOfVNI[vni] ?? -1
+    guard network < 0, !networkOfSharedVNI.isEmpty else { return network }
+    let kind: Network.Kind = udpPort == 0 ? .gre : udpPort == plan.tunnelPorts.geneve ? .geneve : .vxlan
+    return networkOfSharedVNI[SharedLane(vni: vni, kind: kind)] ?? -1
+  }
+
+  /// The kind of tunnel of a network, where another network has its VNI in tunnels of another kind; else nil.
+  public func sharedKind(ofNetwork network: Int) -> Network.Kind? {
+    guard network >= 0, !networkOfSharedVNI.isEmpty, let vni = vni(ofNetwork: network),
+      networkOfSharedVNI[SharedLane(vni: vni, kind: deployment.networks[network].kind)] != nil
+    else { return nil }
+    return deployment.networks[network].kind
+  }
+
+  /// Whether a tunnel frame is in a network's lane.
+  public func isLane(_ tunnel: TunnelSighting, of network: Int32) -> Bool {
+    tunnel.network >= 0 ? tunnel.network == network : vni(ofNetwork: Int(network)) == tunnel.vni
+  }
 
   /// The network of a frame at a port: on a trunk, that of its outermost tag; -1 where unknown, and for tags that
   /// no subport has.

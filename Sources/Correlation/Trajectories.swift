@@ -71,7 +71,7 @@ public struct TrajectoryResolver: Sendable {
   public private(set) var isAmbiguous = false
 
   /// The sightings of a frame are mostly in one lane.
-  private var lastLane: (vni: UInt32, network: Int32) = (0, -2)
+  private var lastLane: (vni: UInt32, udpPort: UInt16, network: Int32) = (0, 0, -2)
 
   /// Sightings of one host may be stamped this much out of order, in nanoseconds.
   static var stampSlack: Int64 { 1_000_000 }
@@ -117,7 +117,9 @@ public struct TrajectoryResolver: Sendable {
       }
       let far = seen.direction == .out ? seen.outerTo : seen.outerFrom
       let peer = Int(far) < topology.vtepHost.count ? topology.vtepHost[Int(far)] : -1
-      if seen.vni != lastLane.vni || lastLane.network == -2 { lastLane = (seen.vni, topology.network(ofVNI: seen.vni)) }
+      if seen.vni != lastLane.vni || seen.tunnelPort != lastLane.udpPort || lastLane.network == -2 {
+        lastLane = (seen.vni, seen.tunnelPort, topology.network(ofVNI: seen.vni, udpPort: seen.tunnelPort))
+      }
       tunnels.append(
         TunnelSighting(
           observation: index, host: point.host, time: seen.time, vni: seen.vni, network: lastLane.network,
@@ -272,7 +274,7 @@ public struct TrajectoryResolver: Sendable {
         guard passage.direction == .fromGuest, passage.host == tunnel.host,
           passage.start <= tunnel.time &+ TrajectoryResolver.stampSlack
         else { continue }
-        let matches = topology.vni(ofNetwork: Int(passage.network)) == tunnel.vni
+        let matches = topology.isLane(tunnel, of: passage.network)
         if isLawful, !matches { continue }
         if isChoice, takes(candidate, copyTo: seen.outerTo, group) { continue }
         // The latest entry that fits: what an earlier one lacks, the capture lost.
@@ -336,7 +338,7 @@ public struct TrajectoryResolver: Sendable {
       {
         taken = true
       }
-      let matches = topology.vni(ofNetwork: Int(passage.network)) == arrival.vni
+      let matches = topology.isLane(arrival, of: passage.network)
       if taken || (best >= 0 && bestMatches && !matches) { continue }
       best = Int32(truncatingIfNeeded: candidate)
       bestMatches = matches
@@ -375,14 +377,13 @@ public struct TrajectoryResolver: Sendable {
     _ at: Int, _ group: [Observation], isLawful: Bool, of candidates: Candidates = .any
   ) -> Bool {
     let delivery = passages[at]
-    let wanted = topology.vni(ofNetwork: Int(delivery.network))
     if isLawful, delivery.network < 0 { return false }
     if candidates != .any, !isTwin(group[Int(delivery.first)].source, of: delivery.network) { return false }
     var best: (tunnel: Int32, entry: Int32, time: Int64)?
     for candidate in tunnels.indices {
       let arrival = tunnels[candidate]
       guard arrival.direction == .in, arrival.host == delivery.host,
-        arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || wanted == arrival.vni
+        arrival.time <= delivery.start &+ TrajectoryResolver.stampSlack, !isLawful || topology.isLane(arrival, of: delivery.network)
       else { continue }
       if let best, best.time > arrival.time { continue }
       if candidates != .any, arrival.deliveries > 0 { continue }
@@ -437,7 +438,7 @@ public struct TrajectoryResolver: Sendable {
   /// Whether more frames of a delivery's lane were sent towards its host than its port is known to have got.
   private func unseenSource(of at: Int) -> UnseenSource {
     let delivery = passages[at]
-    guard delivery.network >= 0, let wanted = topology.vni(ofNetwork: Int(delivery.network)) else { return .none }
+    guard delivery.network >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil else { return .none }
     var entered = 0
     var hidden = 0
     var known = 0
@@ -449,7 +450,7 @@ public struct TrajectoryResolver: Sendable {
       if passage.direction == .toGuest, passage.port == delivery.port, passage.laneMatches { known += 1 }
     }
     var sent = 0
-    for tunnel in tunnels where tunnel.direction == .out && tunnel.peer == delivery.host && tunnel.vni == wanted {
+    for tunnel in tunnels where tunnel.direction == .out && tunnel.peer == delivery.host && topology.isLane(tunnel, of: delivery.network) {
       sent += 1
     }
     if known < max(hidden, sent) || (known < entered && !topology.hostHasTunnelPoint[Int(delivery.host)]) {

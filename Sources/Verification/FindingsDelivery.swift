@@ -11,7 +11,7 @@ extension FindingBuilder {
     for index in drafts.indices {
       guard let key = drafts[index].key, key.fault == .crossNetworkDelivery, key.via == nil, tagDrafts[key.port] == nil,
         let record = judge.faults[key], let vni = topology.vni(ofNetwork: Int(key.network)),
-        let vlan = installed.inbound(host: Int(key.host), vni: vni)?.vlan,
+        let vlan = installed.inbound(host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)))?.vlan,
         vlan == localVLAN(key.host, Int32(bitPattern: key.observed)), vlan != localVLAN(key.host, key.network)
       else { continue }
       let root = FaultKey(
@@ -99,7 +99,7 @@ extension FindingBuilder {
   private mutating func explainUnmapped(_ key: StretchKey, _ record: FaultRecord, _ tagged: Int?) -> Bool {
     let receiver = key.stretch == .betweenPorts ? key.peer : key.host
     guard key.stretch == .betweenPorts || key.stretch == .toPort, tagged == nil, key.network >= 0,
-      let vni = topology.vni(ofNetwork: Int(key.network)), installed.isUnmapped(host: Int(receiver), vni: vni)
+      let vni = topology.vni(ofNetwork: Int(key.network)), installed.isUnmapped(host: Int(receiver), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)))
     else { return false }
     let fault = FaultKey(fault: .unmappedVNI, host: receiver, network: key.network, observed: vni)
     if !drafts.contains(where: { $0.key == fault }) { addUnmappedVNI(fault, record) }

@@ -19,7 +19,12 @@ extension FindingBuilder {
         }
       let key = fault.map { FaultKey(fault: $0, host: host, network: network, observed: peer(of: contradiction.kind)) }
       var record = key.flatMap { judge.faults[$0] } ?? FaultRecord()
-      if record.count == 0, contradiction.kind == .inbound { record = vanished(for: host, network) }
+      // What comes through shows that the flows were not so then.
+      if contradiction.kind == .inbound, !topology.hostHasTunnelPoint[contradiction.host], network >= 0,
+        judge.in[judge.cell(host, network)] > 0
+      {
+        record = FaultRecord()
+      }
       var finding = contradiction.finding
       var draft = draft(
         nil, record, rule: finding.rule, severity: .info, host: host, network: network, message: finding.message)
@@ -27,14 +32,15 @@ extension FindingBuilder {
         finding.rule = rule(of: contradiction)
         draft.finding.rule = finding.rule
         draft.finding.severity = .error
-        draft.finding.certainty = .likely
-        draft.finding.message =
-          finding.message + ": \(record.count) frame\(record.count == 1 ? "" : "s") met that, which no capture beyond shows"
+        draft.finding.message = finding.message + ": " + words(contradiction, record)
+        let isSuspicion = draft.finding.certainty == .suspected
+        soften(&draft, "capture \(hostName(host))'s tunnel interface, and its ports of \(networkName(network))")
+        if !isSuspicion { draft.finding.certainty = .likely }
       } else {
         draft.finding.message = finding.message + " (so the dumps say; no frame of these captures shows it)"
       }
       draft.finding.cause = finding.cause
-      draft.finding.next = finding.next
+      draft.finding.next = finding.next + draft.finding.next
       drafts.append(draft)
       guard record.count > 0 else { continue }
       // What vanishes there vanishes by it.
@@ -45,16 +51,21 @@ extension FindingBuilder {
     }
   }
 
-  /// What other hosts sent for ports of a network whose host's tunnel interface was not captured, where all of it vanishes.
-  private func vanished(for host: Int32, _ network: Int32) -> FaultRecord {
-    var record = FaultRecord()
-    for number in judge.stretches.sorted {
-      let key = judge.stretches.keys[number]
-      guard key.stretch == .betweenPorts, key.peer == host, key.network == network else { continue }
-      if judge.stretches.passed[number] > 0 { return FaultRecord() }
-      record.merge(judge.stretches.records[number].missed)
+  /// What frames met of a contradiction, in words.
+  private func words(_ contradiction: InstalledCheck.Contradiction, _ record: FaultRecord) -> String {
+    let host = Int32(contradiction.host)
+    let frames = "\(record.count) frame\(record.count == 1 ? "" : "s")"
+    let (show, are) = record.count == 1 ? ("shows", "is") : ("show", "are")
+    switch contradiction.kind {
+    case .inbound where topology.hostHasTunnelPoint[contradiction.host]:
+      return "\(frames) arrived there for it, and \(show) at no port of it"
+    case .inbound:
+      return "\(frames) of it that other hosts sent there \(show) at no port of it"
+    case .floodPeer(let peer), .tunnel(let peer):
+      return "\(frames) of its guests on \(hostName(host)) that \(are) for all \(show) at no point of \(hostName(Int32(peer)))"
+    default:
+      return "\(frames) of its guests on \(hostName(host)) \(show) on no other host in its own lane"
     }
-    return record
   }
 
   private func peer(of kind: InstalledCheck.Contradiction.Kind) -> UInt32 {

@@ -26,7 +26,9 @@ extension FindingBuilder {
       network: key.network, message: message)
     draft.finding.expected = [("copies", .number(Int64(clamping: record.count)))]
     draft.finding.observed = [("superfluousCopies", .number(Int64(clamping: record.copies)))]
-    if learns == false, let flow = installed.inbound(host: Int(key.host), vni: vni, during: record.stretch)?.deliverer {
+    if learns == false, let flow = installed.inbound(
+      host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)), during: record.stretch)?.deliverer
+    {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
     }
@@ -56,6 +58,10 @@ extension FindingBuilder {
     let addresses = deployment.hosts[Int(key.peer)].vteps
     let isExplained = flood.map { flood in !addresses.contains { flood.remotes.contains($0) } } ?? false
     guard isExplained || record.count >= 3 else { return }
+    // Captures that show nothing between the two at all may have been told to.
+    let isUnwatched =
+      !isExplained && !judge.shownWays[Int(key.host) * deployment.hosts.count + Int(key.peer)]
+      && !topology.hostHasTunnelPoint[Int(key.peer)]
     let message =
       "broadcast and multicast of \(networkName(key.network)) from \(hostName(key.host)) has no copy for "
       + "\(hostName(key.peer)), which has ports of the network"
@@ -64,6 +70,10 @@ extension FindingBuilder {
     draft.finding.expected = [("vtep", .list(addresses.map { "\($0)" }))]
     draft.finding.observed = [("vteps", .list((flood?.remotes ?? []).map { "\($0)" }))]
     draft.lacking = way(key.host, key.peer)
+    if isUnwatched {
+      draft.finding.certainty = .suspected
+      soften(&draft, "capture \(hostName(key.host))'s tunnel interface without a filter: no capture shows a frame between the two")
+    }
     if isExplained, let cause = missingTunnel(of: key.host, to: key.peer) {
       draft.finding.cause = cause
       draft.finding.next.append("on \(hostName(key.host)): ovs-vsctl show")

@@ -53,7 +53,7 @@ extension FindingBuilder {
 
   func isInstalled(wrongVLAN key: FaultKey) -> Bool {
     guard key.network >= 0, let vni = topology.vni(ofNetwork: Int(key.network)) else { return false }
-    let vlan = installed.inbound(host: Int(key.host), vni: vni)?.vlan
+    let vlan = installed.inbound(host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)))?.vlan
     return vlan != nil && vlan != localVLAN(key.host, key.network)
   }
 
@@ -92,7 +92,8 @@ extension FindingBuilder {
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     if let expected { draft.finding.expected = [("localVLAN", .number(Int64(expected)))] }
     if let observed { draft.finding.observed = [("localVLAN", .number(Int64(observed)))] }
-    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni, during: record.stretch) {
+    let kind = topology.sharedKind(ofNetwork: Int(key.network))
+    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni, kind: kind, during: record.stretch) {
       if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
@@ -150,7 +151,8 @@ extension FindingBuilder {
   }
 
   mutating func addUnmappedVNI(_ key: FaultKey, _ record: FaultRecord) {
-    let drop = installed.inbound(host: Int(key.host), vni: key.observed, during: record.stretch)?.flow
+    let drop = installed.inbound(
+      host: Int(key.host), vni: key.observed, kind: topology.sharedKind(ofNetwork: Int(key.network)), during: record.stretch)?.flow
     // A flow for this very VNI drops on purpose; else there is none.
     let isOwn = drop.map { $0.text.contains("tun_id=") } ?? false
     let what = isOwn && record.groupDestinations == record.count ? "broadcast and multicast that" : "what"

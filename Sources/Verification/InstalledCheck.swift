@@ -287,7 +287,7 @@ public struct InstalledCheck {
     let name = deployment.hosts[host].name
     let networkName = deployment.networks[network].name
     let vlan = deployment.hosts[host].localVLANs[network]
-    let inbound = installed.inbound(host: host, vni: vni)
+    let inbound = installed.inbound(host: host, vni: vni, kind: topology.sharedKind(ofNetwork: network))
     guard let mapped = inbound?.vlan else {
       add(
         "missing-mapping", .error, host, network,

@@ -13,6 +13,8 @@ struct InstalledFacts: Sendable {
   /// A contradiction that frames which arrive would meet; that frames which leave would meet.
   private(set) var watchesIn: [Bool]
   private(set) var watchesOut: [Bool]
+  /// The cells of `watchesIn` on hosts whose tunnel interface was not captured; mostly none.
+  let blindInward: [(host: Int32, network: Int32)]
   /// Hosts that the cell's floods leave out; most cells have none.
   private(set) var unflooded: [[Int32]]
   /// Cell and MAC that a flow sends where it does not live → nothing.
@@ -29,7 +31,7 @@ struct InstalledFacts: Sendable {
       for (number, network) in deployment.networks.enumerated() where network.isOverlay {
         guard let vni = network.segmentationID else { continue }
         let cell = host * networks + number
-        unmapped[cell] = installed.hasFlows[host] && installed.isUnmapped(host: host, vni: vni)
+        unmapped[cell] = installed.hasFlows[host] && installed.isUnmapped(host: host, vni: vni, kind: topology.sharedKind(ofNetwork: number))
         if let known = installed.learning[host][vni] { learns[cell] = known ? 1 : 0 }
       }
     }
@@ -53,6 +55,8 @@ struct InstalledFacts: Sendable {
       }
     }
     learnedLifetime = installed.learnedLifetime
+    blindInward = watchesIn.indices.filter { watchesIn[$0] && !topology.hostHasTunnelPoint[$0 / networks] }
+      .map { (Int32($0 / networks), Int32($0 % networks)) }
     self.unmapped = unmapped
     self.learns = learns
     self.watchesIn = watchesIn

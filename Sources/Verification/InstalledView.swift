@@ -226,6 +226,12 @@ struct InstalledView: Sendable {
     func tunnels(_ outcome: Outcome) -> [String] {
       outcome.deliveries.filter { $0.tunnelID != nil }.map(\.port).sorted()
     }
+    if tunnels(now).isEmpty, tunnels(before).isEmpty {
+      // What is dropped in any case does not show whether it was learned; that a flow was put in does.
+      let bridge = entry.bridge
+      let known = datapath.learnedFlows(bridge, at: time).map(\.flow.text)
+      if after.learnedFlows(bridge, at: time).contains(where: { !known.contains($0.flow.text) }) { return nil }
+    }
     let ids = now.deliveries.compactMap(\.tunnelID)
     return (
       tunnels(now) != tunnels(before) || tunnels(now) == [name],
@@ -297,13 +303,16 @@ struct InstalledView: Sendable {
   }
 
   /// What the flows do with a VNI: the first state in which they map it, else where they drop it.
-  func inbound(host: Int, vni: UInt32, during: ClosedRange<Int64>? = nil) -> Inbound? {
-    let entries = inbound[host].filter { $0.vni == vni && $0.flow?.mayHaveActed(during: during) ?? true }
+  /// - Parameter kind: the only kind of tunnel that counts, where it matters.
+  func inbound(host: Int, vni: UInt32, kind: Network.Kind? = nil, during: ClosedRange<Int64>? = nil) -> Inbound? {
+    let entries = inbound[host].filter {
+      $0.vni == vni && (kind == nil || $0.kind.rawValue == kind?.rawValue) && $0.flow?.mayHaveActed(during: during) ?? true
+    }
     return entries.first { $0.vlan != nil } ?? entries.first
   }
 
   /// Whether the flows of every dump leave a VNI without a VLAN.
-  func isUnmapped(host: Int, vni: UInt32) -> Bool {
-    hasFlows[host] && !undecided[host].contains(vni) && inbound(host: host, vni: vni)?.vlan == nil
+  func isUnmapped(host: Int, vni: UInt32, kind: Network.Kind? = nil) -> Bool {
+    hasFlows[host] && !undecided[host].contains(vni) && inbound(host: host, vni: vni, kind: kind)?.vlan == nil
   }
 }

@@ -58,6 +58,8 @@ struct Judge: Sendable {
   var shownKinds: [UInt16]
   /// Between which stations each point has shown frames, and of which kind.
   var shownPairs: [UInt64]
+  /// By host × host: whether the first one's tunnel point has shown frames to the second one, or from it.
+  var shownWays: [Bool]
   var mark = PairMark()
   var duplicates: [DuplicateKey: DuplicateRecord] = [:]
   var policy: PolicyCounts
@@ -108,6 +110,7 @@ struct Judge: Sendable {
     shared = SharedCaptures(topology.plan.points)
     shownKinds = Array(repeating: 0, count: topology.plan.points.count)
     shownPairs = Array(repeating: 0, count: topology.plan.points.count * PairMark.words)
+    shownWays = Array(repeating: false, count: topology.deployment.hosts.count * topology.deployment.hosts.count)
     policy = PolicyCounts(ports: topology.deployment.ports.count)
     passing = PassingCounts(
       points: topology.plan.points.count, hosts: topology.deployment.hosts.count, ports: topology.deployment.ports.count)
@@ -165,6 +168,7 @@ struct Judge: Sendable {
     // Copies that hosts sent into their tunnels.
     for at in resolver.tunnels.indices {
       let tunnel = resolver.tunnels[at]
+      if tunnel.peer >= 0 { shownWays[Int(tunnel.host) * topology.portsOn.count + Int(tunnel.peer)] = true }
       switch tunnel.direction {
       case .out:
         // One sighting proves nothing; with its entry, or with the owner of its MAC, there is something to compare.
@@ -305,12 +309,12 @@ struct Judge: Sendable {
     let seen = group[index]
     var wrong: [FaultKey] = []
     let isLaneKnown = tunnel.entry >= 0 && resolver.passages[Int(tunnel.entry)].tagsKnown
-    if let vni = topology.vni(ofNetwork: Int(network)), vni != tunnel.vni,
+    if topology.vni(ofNetwork: Int(network)) != nil, !topology.isLane(tunnel, of: network),
       // Of a trunk, the tag at the port says which network a frame is of.
       isLaneKnown || !topology.portFacts[Int(port)].hasSubports
     {
       let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
-      let isClone = isClone(seen.source, network: topology.networkOfVNI[tunnel.vni] ?? -1, on: sender)
+      let isClone = isClone(seen.source, network: tunnel.network, on: sender)
       record(key, trajectory, group, index, isWeak: isWeak, isClone: isClone)
       wrong.append(key)
     }
@@ -396,7 +400,7 @@ struct Judge: Sendable {
       var wrong = false
       for tunnel in resolver.tunnels where Int(tunnel.entry) == at {
         left = true
-        if let vni = topology.vni(ofNetwork: Int(entry.network)), vni != tunnel.vni { wrong = true }
+        if topology.vni(ofNetwork: Int(entry.network)) != nil, !topology.isLane(tunnel, of: entry.network) { wrong = true }
       }
       if left { out[cell(entry.host, entry.network)] += 1 }
       if wrong { outWrong[cell(entry.host, entry.network)] += 1 }
@@ -407,7 +411,7 @@ struct Judge: Sendable {
       else { continue }
       orphan = true
       out[cell(tunnel.host, topology.portNetwork[owner])] += 1
-      if topology.vni(ofNetwork: Int(topology.portNetwork[owner])) != tunnel.vni {
+      if !topology.isLane(tunnel, of: topology.portNetwork[owner]) {
         outWrong[cell(tunnel.host, topology.portNetwork[owner])] += 1
       }
     }

@@ -304,7 +304,7 @@ extension Judge {
     else { return fault }
     // The way between is not known: the sender's own copies tell which side it was.
     var senderWrong = false
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.vni == topology.vni(ofNetwork: Int(delivery.network)) {
+    for tunnel in resolver.tunnels where tunnel.direction == .out && topology.isLane(tunnel, of: delivery.network) {
       senderWrong = true
     }
     let key = FaultKey(
@@ -373,7 +373,7 @@ extension Judge {
   func senderFault(of arrival: TunnelSighting) -> SenderFault? {
     guard arrival.entry >= 0 else { return nil }
     let entry = resolver.passages[Int(arrival.entry)]
-    guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)), vni != arrival.vni else {
+    guard entry.network >= 0, topology.vni(ofNetwork: Int(entry.network)) != nil, !topology.isLane(arrival, of: entry.network) else {
       return nil
     }
     return SenderFault(network: entry.network, host: entry.host, port: entry.port, entry: arrival.entry)

@@ -17,7 +17,7 @@ extension Judge {
     for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
       let entry = resolver.passages[at]
       guard entry.network >= 0, let vni = topology.vni(ofNetwork: Int(entry.network)) else { continue }
-      if facts.watchesOut[cell(entry.host, entry.network)] { noteOutward(at, vni, group, base) }
+      if facts.watchesOut[cell(entry.host, entry.network)] { noteOutward(Int32(truncatingIfNeeded: at), entry.host, entry.network, vni, Int(entry.first), group, base &+ UInt64(at) &+ 1) }
       if judgeCopies(
         of: Int32(truncatingIfNeeded: at), host: entry.host, network: entry.network, vni: vni, group,
         base &+ UInt64(at) &+ 1)
@@ -30,6 +30,8 @@ extension Judge {
         fault = true
       }
     }
+    if judgeUnseenEntries(group, base) { fault = true }
+    noteInward(group, base)
     noteMovers(group, base)
     noteArrivals(group, base)
     return fault
@@ -54,12 +56,13 @@ extension Judge {
     }
   }
 
-  private mutating func judgeCopies(
+  /// - Parameter entry: -1 for what a host sent of a guest whose port was not captured.
+  mutating func judgeCopies(
     of entry: Int32, host: Int32, network: Int32, vni: UInt32, _ group: [Observation], _ trajectory: UInt64
   ) -> Bool {
     var receivers: [UInt16] = []
     var first: Observation?
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
+    for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) && topology.isLane(tunnel, of: network) {
       let seen = group[Int(tunnel.observation)]
       if first == nil { first = seen }
       if !receivers.contains(seen.outerTo) { receivers.append(seen.outerTo) }
@@ -87,7 +90,7 @@ extension Judge {
         !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.forgottenByRestart)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
-      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && tunnel.vni == vni {
+      for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) && topology.isLane(tunnel, of: network) {
         let seen = group[Int(tunnel.observation)]
         if seen.outerTo == location.vtep { continue }
         record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
@@ -103,7 +106,7 @@ extension Judge {
     let key = FaultKey(
       fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
       detail: first.destination.rawValue)
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+    for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
       record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
@@ -123,7 +126,7 @@ extension Judge {
       for peer in facts.unflooded[cell] {
         let isReached = receivers.contains { Int($0) < topology.vtepHost.count && topology.vtepHost[Int($0)] == peer }
         let key = StretchKey(stretch: .floodCopy, host: host, peer: peer, network: network)
-        for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry && !isReached {
+        for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) && !isReached {
           count(key, false, trajectory, group, Int(tunnel.observation))
         }
       }
@@ -137,7 +140,7 @@ extension Judge {
       let key = FaultKey(
         fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
         detail: first.destination.rawValue)
-      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+      for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
         record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
       }
       if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = topology.plan.hostVTEPs[Int(home)].first }
@@ -146,35 +149,11 @@ extension Judge {
     // Unicast to a MAC that was never heard is flooded.
     guard facts.unflooded[cell].contains(home), ledger.location(host, vni, first.destination) == nil
     else { return false }
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+    for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
       let key = StretchKey(stretch: .floodCopy, host: host, peer: home, network: network)
       count(key, false, trajectory, group, Int(tunnel.observation))
     }
     return true
-  }
-
-  /// Notes what flows that are wrong do to a flood, where no capture shows what left.
-  private mutating func noteOutward(_ at: Int, _ vni: UInt32, _ group: [Observation], _ base: UInt64) {
-    let entry = resolver.passages[at]
-    let seen = group[Int(entry.first)]
-    guard seen.destination.isGroup, !seen.destination.isReservedBridgeGroup,
-      !topology.hostHasTunnelPoint[Int(entry.host)]
-    else { return }
-    let isRight = resolver.tunnels.contains { $0.direction == .in && Int($0.entry) == at && $0.vni == vni }
-    let trajectory = base &+ UInt64(at) &+ 1
-    if !isRight {
-      let key = FaultKey(fault: .metOutbound, host: entry.host, network: entry.network)
-      record(key, trajectory, group, Int(entry.first), isWeak: false)
-    }
-    for peer in facts.unflooded[cell(entry.host, entry.network)] {
-      let isReached =
-        resolver.tunnels.contains { $0.direction == .in && $0.host == peer && Int($0.entry) == at }
-        || resolver.passages.contains { $0.direction == .toGuest && $0.host == peer }
-      guard !isReached else { continue }
-      let key = FaultKey(
-        fault: .metOutbound, host: entry.host, network: entry.network, observed: UInt32(bitPattern: peer) &+ 1)
-      record(key, trajectory, group, Int(entry.first), isWeak: false)
-    }
   }
 
   /// Notes where guests speak that have moved: frames of guests of other hosts that left a host without having come by
@@ -251,7 +230,7 @@ extension Judge {
   }
 
   /// Whether a frame that a host sent may be another one's: its capture may have lost the arrival.
-  private func mayHaveComeIn(_ tunnel: TunnelSighting, _ group: [Observation]) -> Bool {
+  func mayHaveComeIn(_ tunnel: TunnelSighting, _ group: [Observation]) -> Bool {
     if cameIn(tunnel) { return true }
     for other in resolver.tunnels where other.host != tunnel.host && other.direction == .out { return true }
     for entry in resolver.passages where entry.direction == .fromGuest && entry.host != tunnel.host {
@@ -270,7 +249,8 @@ extension Judge {
     _ entry: Int32, _ host: Int32, _ network: Int32, _ vni: UInt32, _ first: Observation, _ group: [Observation],
     _ trajectory: UInt64
   ) {
-    guard !first.destination.isReservedBridgeGroup else { return }
+    // A NIC that was not captured may show the others.
+    guard !first.destination.isReservedBridgeGroup, isLive(tunnelOf: host, first.time) else { return }
     if !reinstalls[Int(host)].floods.isEmpty,
       let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)],
       reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time), makes(.floodsReinstalled)
@@ -280,11 +260,15 @@ extension Judge {
     for peer in topology.portsOn.indices where peer != Int(host) {
       guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
       var reached = false
-      for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry == entry {
+      for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
         if Int(tunnel.peer) == peer { reached = true }
       }
+      // What arrived left, whatever the sender's capture shows.
+      for tunnel in resolver.tunnels where tunnel.direction == .in && Int(tunnel.host) == peer && tunnel.peer == host {
+        reached = true
+      }
       let key = StretchKey(stretch: .floodCopy, host: host, peer: Int32(peer), network: network)
-      let index = resolver.tunnels.first { $0.direction == .out && $0.entry == entry }?.observation ?? 0
+      let index = resolver.tunnels.first { $0.isCopy(of: entry, from: host) }?.observation ?? 0
       count(key, reached, trajectory, group, Int(index))
     }
   }

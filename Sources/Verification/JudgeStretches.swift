@@ -359,7 +359,7 @@ extension Judge {
 
   /// Whether a frame was seen at the guest's tap only, though a point on br-int's side of qbr was recording: what a
   /// Linux bridge holds back is a matter of policy.
-  private func endsBeforeBridge(_ at: Int) -> Bool {
+  func endsBeforeBridge(_ at: Int) -> Bool {
     let entry = resolver.passages[at]
     let bridge = Int(topology.pointOfRank[Int(entry.port) * 4 + 3])
     return entry.ranks == 1 && topology.portFacts[Int(entry.port)].isHybrid && bridge >= 0

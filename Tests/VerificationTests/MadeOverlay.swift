@@ -12,6 +12,8 @@ struct MadeOverlay {
     var vni: UInt32
     /// Local VLAN, by host.
     var vlans: [UInt16]
+    /// vxlan or gre.
+    var kind = "vxlan"
   }
   struct Guest {
     var name: String
@@ -135,11 +137,16 @@ struct MadeOverlay {
   }
 
   func encapsulated(
-    _ inner: [UInt8], vni: UInt32, from: IPAddress, to: IPAddress, station: MACAddress, nextHop: MACAddress
+    _ inner: [UInt8], vni: UInt32, from: IPAddress, to: IPAddress, station: MACAddress, nextHop: MACAddress,
+    kind: String = "vxlan"
   ) -> [UInt8] {
     var frame = FrameBuilder()
     frame.ethernet(to: nextHop, from: station)
     frame.ipv4(from: from, to: to) {
+      if kind == "gre" {
+        $0.gre(key: vni) { $0.append(inner) }
+        return
+      }
       $0.udp(from: 50_000, to: 4789, hasChecksum: false) {
         $0.vxlan(vni: vni)
         $0.append(inner)
@@ -173,18 +180,19 @@ struct MadeOverlay {
     let bytes = sighting.frame
     let host = sighting.host
     let moment = time + Int64(index) * 2_000 + (ahead[host] ?? 0)
+    let kind = networks[guests[sighting.sender].network].kind
     switch sighting.place {
     case .tap(let guest): show(bytes, at: "\(hosts[host])/\(guests[guest].tap).pcap", moment)
     case .qvo(let guest): show(bytes, at: "\(hosts[host])/\(guests[guest].qvo).pcap", moment)
     case .out(let peer):
       show(
         encapsulated(
-          bytes, vni: sighting.vni, from: vtep(host), to: vtep(peer), station: nic(host), nextHop: nic(peer)),
+          bytes, vni: sighting.vni, from: vtep(host), to: vtep(peer), station: nic(host), nextHop: nic(peer), kind: kind),
         at: "\(hosts[host])/eth1.pcap", moment)
     case .in(let peer):
       show(
         encapsulated(
-          bytes, vni: sighting.vni, from: vtep(peer), to: vtep(host), station: nic(peer), nextHop: nic(host)),
+          bytes, vni: sighting.vni, from: vtep(peer), to: vtep(host), station: nic(peer), nextHop: nic(host), kind: kind),
         at: "\(hosts[host])/eth1.pcap", moment)
     }
   }
@@ -232,7 +240,8 @@ struct MadeOverlay {
         let moment = time + 200_000 + Int64(number) * 10_000 + Int64(index) * 3_000
         for received in pass(arrival, moment) {
           arrival.frame = received
-          let network = inbound.map { $0(arrival) } ?? networks.firstIndex { $0.vni == vni }
+          let kind = networks[guest.network].kind
+          let network = inbound.map { $0(arrival) } ?? networks.firstIndex { $0.vni == vni && $0.kind == kind }
           guard let network else { continue }
           deliver(arrival, network: network, moment + 30_000)
         }
@@ -292,7 +301,7 @@ struct MadeOverlay {
 
   private var manifest: String {
     var text = "networks:\n"
-    for network in networks { text += "  \(network.name): { vni: \(network.vni) }\n" }
+    for network in networks { text += "  \(network.name): { vni: \(network.vni), type: \(network.kind) }\n" }
     text += "hosts:\n"
     for (host, name) in hosts.enumerated() {
       let vlans = networks.map { "\($0.name): \($0.vlans[host])" }.joined(separator: ", ")
@@ -305,7 +314,9 @@ struct MadeOverlay {
     return text + "complete: \(isComplete)\n"
   }
 
-  func tunnelName(_ peer: Int) -> String { "vxlan-" + String(UInt32(truncatingIfNeeded: vtep(peer).low), radix: 16) }
+  private var kinds: [String] { Set(networks.map(\.kind)).sorted() }
+
+  func tunnelName(_ peer: Int, kind: String = "vxlan") -> String { "\(kind)-" + String(UInt32(truncatingIfNeeded: vtep(peer).low), radix: 16) }
 
   private func show(_ host: Int) -> String {
     func patch(_ name: String, _ peer: String) -> String {
@@ -321,8 +332,9 @@ struct MadeOverlay {
     }
     text += patch("patch-tun", "patch-int") + "    Bridge br-tun\n        fail_mode: secure\n"
     text += patch("patch-int", "patch-tun")
-    for peer in hosts.indices where peer != host {
-      text += "        Port \(tunnelName(peer))\n            Interface \(tunnelName(peer))\n                type: vxlan\n"
+    for (peer, kind) in hosts.indices.flatMap({ peer in kinds.map { (peer, $0) } }) where peer != host {
+      let name = tunnelName(peer, kind: kind)
+      text += "        Port \(name)\n            Interface \(name)\n                type: \(kind)\n"
       text += "                options: {in_key=flow, local_ip=\"\(vtep(host))\", out_key=flow, "
       text += "remote_ip=\"\(vtep(peer))\"}\n"
     }
@@ -337,9 +349,14 @@ struct MadeOverlay {
   }
 
   private func tunnelFlows(_ host: Int) -> [String] {
-    let peers = hosts.indices.filter { $0 != host }.map(tunnelName)
+    func peers(_ kind: String) -> [String] { hosts.indices.filter { $0 != host }.map { tunnelName($0, kind: kind) } }
     var lines = ["0, n_packets=0, n_bytes=0, priority=1,in_port=\"patch-int\" actions=goto_table:2"]
-    for peer in peers { lines.append("0, n_packets=0, n_bytes=0, priority=1,in_port=\"\(peer)\" actions=goto_table:4") }
+    for (kind, table) in [("gre", 3), ("vxlan", 4)] where kinds.contains(kind) {
+      for peer in peers(kind) {
+        lines.append("0, n_packets=0, n_bytes=0, priority=1,in_port=\"\(peer)\" actions=goto_table:\(table)")
+      }
+      lines.append("\(table), n_packets=0, n_bytes=0, priority=0 actions=drop")
+    }
     lines += [
       "0, n_packets=0, n_bytes=0, priority=0 actions=drop",
       "2, n_packets=0, n_bytes=0, priority=0,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00 actions=goto_table:20",
@@ -347,11 +364,10 @@ struct MadeOverlay {
     ]
     for network in networks {
       lines.append(
-        "4, n_packets=0, n_bytes=0, priority=1,tun_id=0x\(String(network.vni, radix: 16)) "
+        "\(network.kind == "gre" ? 3 : 4), n_packets=0, n_bytes=0, priority=1,tun_id=0x\(String(network.vni, radix: 16)) "
           + "actions=push_vlan:0x8100,set_field:\(4096 + Int(network.vlans[host]))->vlan_vid,goto_table:10")
     }
     lines += [
-      "4, n_packets=0, n_bytes=0, priority=0 actions=drop",
       "10, n_packets=0, n_bytes=0, priority=1 actions=learn(table=20,hard_timeout=300,priority=1,cookie=0x1,"
         + "NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],"
         + "load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],output:OXM_OF_IN_PORT[]),output:\"patch-int\"",
@@ -361,7 +377,7 @@ struct MadeOverlay {
       lines.append(
         "22, n_packets=0, n_bytes=0, priority=1,dl_vlan=\(network.vlans[host]) actions=pop_vlan,"
           + "set_field:0x\(String(network.vni, radix: 16))->tun_id"
-          + peers.map { ",output:\"\($0)\"" }.joined())
+          + peers(network.kind).map { ",output:\"\($0)\"" }.joined())
     }
     lines.append("22, n_packets=0, n_bytes=0, priority=0 actions=drop")
     return lines
