@@ -179,6 +179,8 @@ public struct Mirror: Sendable {
   public var outputPort: String?
   public var outputVLAN: UInt16?
   public var selectAll = false
+  /// VLANs whose frames it copies (`select_vlan`); empty: of all.
+  public var selectedVLANs: [UInt16] = []
   public var sourcePorts: [String] = []
   public var destinationPorts: [String] = []
 

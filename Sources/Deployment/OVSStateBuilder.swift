@@ -268,6 +268,7 @@ struct OVSStateBuilder {
       mirror.outputPort = row.uuid("output_port").flatMap { ports[$0]?.string("name") }
       mirror.outputVLAN = row.unsigned("output_vlan").flatMap { UInt16(exactly: $0) }
       mirror.selectAll = row.bool("select_all") ?? false
+      mirror.selectedVLANs = row.vlans("select_vlan")
       mirror.sourcePorts = row.uuids("select_src_port").compactMap { ports[$0]?.string("name") }
       mirror.destinationPorts = row.uuids("select_dst_port").compactMap { ports[$0]?.string("name") }
       let name = row.uuid("_uuid").flatMap { owner[$0] }

@@ -12,6 +12,8 @@ public struct Tunnel: Sendable {
   public var remote: IPAddress?
   /// nil for `flow`; a fixed key otherwise.
   public var key: UInt32?
+  /// The one tunnel ID that it takes from its peer; nil for `flow` or unset, where it takes any.
+  public var inKey: UInt32?
   /// UDP destination port; 0 for GRE.
   public var destinationPort: UInt16
 

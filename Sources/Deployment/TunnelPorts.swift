@@ -44,7 +44,11 @@ extension Tunnel {
     ofport = port.ofport
     local = port.options["local_ip"].flatMap { ipAddress($0) }
     remote = port.options["remote_ip"].flatMap { ipAddress($0) }
-    let text = port.options["key"] ?? port.options["out_key"] ?? port.options["in_key"]
-    key = text.flatMap { unsignedNumber($0) }.flatMap { UInt32(exactly: $0) }
+    func number(_ names: String...) -> UInt32? {
+      let text = names.lazy.compactMap { port.options[$0] }.first
+      return text.flatMap { unsignedNumber($0) }.flatMap { UInt32(exactly: $0) }
+    }
+    key = number("key", "out_key", "in_key")
+    inKey = number("in_key", "key")
   }
 }

@@ -19,6 +19,9 @@ struct FindingBuilder {
   var flowLosses: [StretchKey: UInt64] = [:]
   /// Port → its finding about a wrong tag.
   var tagDrafts: [Int32: Int] = [:]
+  /// A leak → the finding about the mirror that does it; and the faults that it counts.
+  var mirrorDrafts: [Leak: Int] = [:]
+  var mirrored: Set<FaultKey> = []
   /// The same of trunks' subports: port → network → finding.
   var subportTagDrafts: [Int32: [Int32: Int]] = [:]
   /// Sender (index of its VTEP) → the finding about its malformed tunnel packets.
@@ -57,9 +60,11 @@ struct FindingBuilder {
 
   mutating func build(_ contradictions: [InstalledCheck.Contradiction]) {
     addTagMismatches()
+    addPassingTags()
+    addMirrors()
     addModified()
     var varied: [Case] = []
-    for key in sortedKeys() {
+    for key in sortedKeys() where !mirrored.contains(key) {
       guard let record = judge.faults[key] else { continue }
       if key.fault.isVaried { varied.append((key, record)) } else { add(key, record) }
     }
@@ -259,6 +264,7 @@ struct FindingBuilder {
   }
 
   func parent(of key: FaultKey, _ index: Int) -> Int? {
+    if let mirror = mirrorDraft(key), mirror != index { return mirror }
     if let root = strayRoots[key], let found = drafts.firstIndex(where: { $0.key == root }), found != index { return found }
     switch key.fault {
     case .wrongVNI:
@@ -275,7 +281,10 @@ struct FindingBuilder {
     case .crossNetworkDelivery:
       if let tagged = tagDraft(key.port, Int32(bitPattern: key.observed)) { return tagged }
       if key.via == nil, let tagged = tagDraft(Int32(truncatingIfNeeded: key.detail), key.network) { return tagged }
-      guard let via = key.via else { return nil }
+      guard let via = key.via else {
+        guard let entry = entryPort(key), entry >= 0 else { return nil }
+        return tagDraft(entry, key.network)
+      }
       let root = drafts.indices.first {
         guard let other = drafts[$0].key else { return false }
         return other.fault == via && other.host == key.viaHost && other.network == key.network

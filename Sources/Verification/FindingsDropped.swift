@@ -89,18 +89,27 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
+  /// The tunnel port by which the frames come in: one with their key goes before one for all keys (`tnl_find` in
+  /// ofproto/tunnel.c).
+  private func tunnel(taking dropped: Dropped, onto bridge: String) -> Tunnel? {
+    let vnis = dropped.networks.compactMap { topology.vni(ofNetwork: Int($0)) }
+    let tunnels = deployment.tunnels(of: Int(dropped.key.host)).filter { tunnel in
+      tunnel.bridge == bridge && tunnel.remote.map(deployment.hosts[Int(dropped.key.peer)].vteps.contains) ?? false
+    }
+    return tunnels.first { $0.inKey.map(vnis.contains) ?? false } ?? tunnels.first { $0.inKey == nil }
+  }
+
   /// Names the flow that drops; of what comes out of a tunnel that no flow takes, the one that is missing.
   private func name(_ draft: inout Draft, _ dropped: Dropped) {
     guard let flow = dropped.fault.flow else { return }
     let host = hostName(dropped.key.host)
     var cause = Cause(kind: .flow, host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text)
     if dropped.key.stretch == .toPort, flow.table == 0, flow.text.hasPrefix("priority=0 "),
-      let tunnel = deployment.tunnels(of: Int(dropped.key.host)).first(where: { tunnel in
-        tunnel.bridge == flow.bridge && tunnel.remote.map(deployment.hosts[Int(dropped.key.peer)].vteps.contains) ?? false
-      })
+      let tunnel = tunnel(taking: dropped, onto: flow.bridge)
     {
       cause.kind = .missingFlow
-      cause.text = "missing: a flow for in_port=\(tunnel.name); dropped by: \(flow.text)"
+      let key = tunnel.inKey.map { " (in_key=\($0))" } ?? ""
+      cause.text = "missing: a flow for in_port=\(tunnel.name)\(key); dropped by: \(flow.text)"
     }
     cause.file = dropped.fault.file
     cause.line = flow.line > 0 ? flow.line : nil

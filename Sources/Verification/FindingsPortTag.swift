@@ -44,6 +44,103 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
+  /// Ports that were on another network's VLAN both ways, though no dump shows that: their tag was another one for a while.
+  mutating func addPassingTags() {
+    guard !survey.inferredNetworks else { return }
+    struct Lane: Hashable {
+      var port: Int32
+      var network: Int32
+    }
+    var left: [Lane: FaultRecord] = [:]
+    var got: [Lane: FaultRecord] = [:]
+    // Of two ports that got each other's, the one that others exchanged frames with has moved.
+    var others: [Lane: UInt64] = [:]
+    for key in sortedKeys() {
+      guard let record = judge.faults[key], record.weak < record.count, record.clones < record.count else { continue }
+      switch key.fault {
+      case .wrongVNI where key.port >= 0 && !isInstalled(wrongLane: key):
+        let lane = Lane(port: key.port, network: topology.network(ofVNI: key.observed))
+        left[lane, default: FaultRecord()].merge(record)
+        others[lane, default: 0] += record.count
+      case .crossNetworkDelivery where key.via == nil || isBeside(key):
+        let lane = Lane(port: key.port, network: key.network)
+        got[lane, default: FaultRecord()].merge(record)
+        guard key.via == nil, let entry = entryPort(key) else {
+          others[lane, default: 0] += record.count
+          break
+        }
+        let origin = Lane(port: entry, network: Int32(bitPattern: key.observed))
+        if topology.portHost[Int(entry)] == key.host {
+          left[origin, default: FaultRecord()].merge(record)
+        } else {
+          others[lane, default: 0] += record.count
+          others[origin, default: 0] += record.count
+        }
+      default: break
+      }
+    }
+    for lane in left.keys.sorted(by: { ($0.port, $0.network) < ($1.port, $1.network) }) {
+      guard let away = left[lane], let here = got[lane], lane.network >= 0, tagDrafts[lane.port] == nil else { continue }
+      let port = deployment.ports[Int(lane.port)]
+      let isRival = left.keys.contains { rival in
+        topology.portHost[Int(rival.port)] == topology.portHost[Int(lane.port)] && got[rival] != nil
+          && topology.portNetwork[Int(rival.port)] == lane.network && rival.network == topology.portNetwork[Int(lane.port)]
+          && others[rival, default: 0] >= others[lane, default: 0]
+      }
+      guard !isRival, port.subports.isEmpty, !topology.isUntagged[Int(lane.port)], !isByFlows(lane.port, lane.network, here) else { continue }
+      addPassingTag(port, Int32(lane.port), lane.network, first: min(away.first, here.first), last: max(away.last, here.last))
+    }
+  }
+
+  /// Whether frames that a port got of another network came to ports of that network as well.
+  private func isBeside(_ key: FaultKey) -> Bool {
+    guard key.via == .wrongLocalVLAN else { return false }
+    let root = FaultKey(fault: .wrongLocalVLAN, host: key.viaHost, network: key.network, observed: key.observed)
+    return judge.faults[root].map { $0.alsoRight == $0.count } ?? false
+  }
+
+  /// The port at which the first frame of a fault entered, where a port of its own network shows it.
+  func entryPort(_ key: FaultKey) -> Int32? {
+    guard let first = judge.faults[key]?.example.first else { return nil }
+    let point = topology.points[Int(first.point)]
+    guard point.isGuestSide, point.port != key.port, topology.portNetwork[Int(point.port)] == key.network else { return nil }
+    return point.port
+  }
+
+  /// Whether flows bring a network's frames to a port of another.
+  private func isByFlows(_ port: Int32, _ network: Int32, _ record: FaultRecord) -> Bool {
+    let host = Int32(truncatingIfNeeded: topology.portHost[Int(port)])
+    let key = FaultKey(
+      fault: .wrongLocalVLAN, host: host, network: network, observed: UInt32(bitPattern: topology.portNetwork[Int(port)]))
+    return isInstalled(wrongVLAN: key) || handing(to: port, network: network, record) != nil
+  }
+
+  private mutating func addPassingTag(_ port: Port, _ index: Int32, _ other: Int32, first: Int64, last: Int64) {
+    let host = Int32(port.host)
+    let name = port.bridgePort ?? port.name
+    let (own, wrong) = (localVLAN(host, topology.portNetwork[Int(index)]), localVLAN(host, other))
+    let dumped = port.installedTag.map { "; its tag was \($0) when the state was read" } ?? ""
+    let message =
+      "port \(name) on \(hostName(host)) was on the VLAN of network \(networkName(other))\(wrong.map { " (\($0))" } ?? "") for a while: "
+      + "its frames went there, and it got those of that network\(dumped)"
+    var draft = draft(
+      nil, FaultRecord(), rule: "port-tag-mismatch", severity: .error, host: host, network: topology.portNetwork[Int(index)],
+      message: message)
+    draft.finding.port = port.name
+    draft.finding.first = first
+    draft.finding.last = last
+    draft.finding.certainty = .likely
+    if let own { draft.finding.expected = [("tag", .number(Int64(own)))] }
+    if let wrong { draft.finding.observed = [("tag", .number(Int64(wrong)))] }
+    draft.finding.cause = Cause(
+      kind: .portTag, host: hostName(host), bridge: deployment.bridge(ofPort: name, on: port.host),
+      text: "Port \(name): tag\(wrong.map { " \($0)" } ?? " of another network") for a while\(port.installedTag.map { ", \($0) in the dumps" } ?? "")")
+    draft.finding.next.append(
+      "on \(hostName(host)): ovsdb-tool show-log -m /etc/openvswitch/conf.db tells when tags were set; ovs-vsctl get port \(name) tag other_config")
+    tagDrafts[index] = drafts.count
+    drafts.append(draft)
+  }
+
   private mutating func addTagMismatch(
     _ port: Port, of network: Int?, name: String, bridgePort: String, _ wrong: UInt16, _ expected: UInt16
   ) {

@@ -66,7 +66,15 @@ extension Judge {
   /// Whether a frame that is for other hosts was stopped on its own: protection of br-int does that to false answers.
   private func isHeldBack(_ at: Int, _ seen: Observation) -> Bool {
     let entry = resolver.passages[at]
-    return makes(.stoppedInTime) && !hasLeft(at) && isLive(tunnelOf: entry.host, entry.start) && mustLeave(entry, seen)
+    guard makes(.stoppedInTime), !hasLeft(at), mustLeave(entry, seen) else { return false }
+    guard topology.hostHasTunnelPoint[Int(entry.host)] else {
+      // Without its tunnel interface, ports elsewhere tell.
+      return !isShown(beside: entry.host)
+        && topology.portsOn.indices.contains { host in
+          host != Int(entry.host) && topology.ports(on: Int32(host), of: entry.network).contains { expects($0, seen) }
+        }
+    }
+    return isLive(tunnelOf: entry.host, entry.start)
   }
 
   /// A source MAC that its port may not use.

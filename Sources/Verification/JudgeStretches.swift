@@ -102,6 +102,15 @@ extension Judge {
     }
   }
 
+  /// Whether a guest answers for an address that is not known to be its own: address protection of its host drops that,
+  /// and where the frame shows nowhere else, it may have.
+  private func isStrangeClaim(_ entry: Passage, _ seen: Observation) -> Bool {
+    guard seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, makes(.answeredLocally) else { return false }
+    let addresses = topology.deployment.ports[Int(entry.port)].addresses
+    guard !addresses.isEmpty else { return seen.destination.isGroup }
+    return !addresses.contains { $0.shortHash == seen.target }
+  }
+
   // MARK: Stretches
 
   /// Counts where frames pass and where they vanish. A single missing sighting proves nothing; whole classes do, and
@@ -323,6 +332,7 @@ extension Judge {
   private mutating func countFarPorts(_ at: Int, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
     let seen = group[Int(entry.first)]
+    if isStrangeClaim(entry, seen), !hasLeft(at), !isShown(beside: entry.host) { return }
     for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
       guard trust.slack(Int32(host), entry.host, at: seen.time) != nil else { continue }
       // What its own host sent elsewhere, or not at all, is not lost on the way there.

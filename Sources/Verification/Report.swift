@@ -96,6 +96,7 @@ public struct Cause: Sendable, Hashable {
     case missingFlow = "missing-flow"
     case portTag = "port-tag"
     case tunnel
+    case mirror
     /// Flows and tags are right; the datapath, the underlay or a stale dump is not.
     case datapath
     case underlay

@@ -25,6 +25,8 @@ struct MadeOverlay {
     var manifest = ""
     /// What `ovs-vsctl show` says of its port; nil: the VLAN of its network.
     var tag: String?
+    /// Whether manifest and state know it.
+    var isListed = true
     var plug: String
     var tap: String { "tap" + plug }
     var qvo: String { "qvo" + plug }
@@ -67,6 +69,12 @@ struct MadeOverlay {
   var uncaptured: Set<String> = []
   /// Changes a dump before it is written: host, `br-tun` or `br-int`, and its lines.
   var editFlows: (Int, String, [String]) -> [String] = { $2 }
+  /// Changes the text of `ovs-vsctl show` of a host.
+  var editShow: (Int, String) -> String = { $1 }
+  /// Further state files, by path.
+  var state: [String: String] = [:]
+  /// Changes a tunnel packet as a whole, where it shows.
+  var distorts: (Sighting, [UInt8]) -> [UInt8] = { $1 }
 
   /// VNI on which a guest's host sends a frame; nil: not at all.
   var lane: (Sighting) -> UInt32? = { $0.vni }
@@ -186,13 +194,17 @@ struct MadeOverlay {
     case .qvo(let guest): show(bytes, at: "\(hosts[host])/\(guests[guest].qvo).pcap", moment)
     case .out(let peer):
       show(
-        encapsulated(
-          bytes, vni: sighting.vni, from: vtep(host), to: vtep(peer), station: nic(host), nextHop: nic(peer), kind: kind),
+        distorts(
+          sighting,
+          encapsulated(
+            bytes, vni: sighting.vni, from: vtep(host), to: vtep(peer), station: nic(host), nextHop: nic(peer), kind: kind)),
         at: "\(hosts[host])/eth1.pcap", moment)
     case .in(let peer):
       show(
-        encapsulated(
-          bytes, vni: sighting.vni, from: vtep(peer), to: vtep(host), station: nic(peer), nextHop: nic(host), kind: kind),
+        distorts(
+          sighting,
+          encapsulated(
+            bytes, vni: sighting.vni, from: vtep(peer), to: vtep(host), station: nic(peer), nextHop: nic(host), kind: kind)),
         at: "\(hosts[host])/eth1.pcap", moment)
     }
   }
@@ -271,8 +283,9 @@ struct MadeOverlay {
   func files() -> [String: Data] {
     var files: [String: Data] = ["lanecheck.yaml": Data(manifest.utf8)]
     for (file, list) in records { files[file] = MadeOverlay.pcap(list.sorted { $0.time < $1.time }) }
+    for (path, text) in state { files[path] = Data(text.utf8) }
     for host in hosts.indices where hasFlows {
-      files["\(hosts[host])/ovs-vsctl-show.txt"] = Data(show(host).utf8)
+      files["\(hosts[host])/ovs-vsctl-show.txt"] = Data(editShow(host, show(host)).utf8)
       for (bridge, lines) in [("br-tun", tunnelFlows(host)), ("br-int", integrationFlows)] {
         let text = editFlows(host, bridge, lines).map { " cookie=0x1, duration=90.5s, table=\($0)\n" }.joined()
         files["\(hosts[host])/\(bridge).flows"] = Data(("OFPST_FLOW reply (OF1.3) (xid=0x2):\n" + text).utf8)
@@ -306,7 +319,7 @@ struct MadeOverlay {
     for (host, name) in hosts.enumerated() {
       let vlans = networks.map { "\($0.name): \($0.vlans[host])" }.joined(separator: ", ")
       text += "  \(name):\n    vtep: \(vtep(host))\n    vlans: { \(vlans) }\n    ports:\n"
-      for guest in guests where guest.host == host {
+      for guest in guests where guest.host == host && guest.isListed {
         text += "      \(guest.name): { network: \(networks[guest.network].name), mac: \"\(guest.mac)\", "
         text += "ip: [\(guest.address)], tap: \(guest.tap), qvo: \(guest.qvo)\(guest.manifest) }\n"
       }
@@ -324,7 +337,7 @@ struct MadeOverlay {
         + "                options: {peer=\(peer)}\n"
     }
     var text = "00000000-0000-4000-8000-00000000000\(host)\n    Bridge br-int\n        fail_mode: secure\n"
-    for guest in guests where guest.host == host {
+    for guest in guests where guest.host == host && guest.isListed {
       text += "        Port \(guest.qvo)\n"
       let tag = guest.tag ?? "\(networks[guest.network].vlans[host])"
       if !tag.isEmpty { text += "            tag: \(tag)\n" }
