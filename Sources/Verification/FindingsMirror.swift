@@ -69,7 +69,8 @@ extension FindingBuilder {
     let found = mirrorDrafts.filter { leak, _ in
       isSame(key, leak) || key.fault == .tunnelReflection && key.host == leak.host && key.network == leak.to
         || key.fault == .crossNetworkDelivery && key.via == nil && key.network == leak.from
-          && Int32(bitPattern: key.observed) == leak.to && entryHost(key) == leak.host
+          && Int32(bitPattern: key.observed) == leak.to
+          && (entryHost(key) == leak.host || !topology.hostHasTunnelPoint[Int(key.host)])
     }
     return found.values.min()
   }

@@ -106,9 +106,13 @@ extension Judge {
   /// and where the frame shows nowhere else, it may have.
   private func isStrangeClaim(_ entry: Passage, _ seen: Observation) -> Bool {
     guard seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, makes(.answeredLocally) else { return false }
-    let addresses = topology.deployment.ports[Int(entry.port)].addresses
-    guard !addresses.isEmpty else { return seen.destination.isGroup }
-    return !addresses.contains { $0.shortHash == seen.target }
+    let ports = topology.deployment.ports
+    guard !ports[Int(entry.port)].addresses.isEmpty else { return seen.destination.isGroup }
+    // Of guests that captures alone tell of, what one claims is its own as well.
+    let owners = ports.indices.filter { port in
+      topology.portNetwork[port] == entry.network && ports[port].addresses.contains { $0.shortHash == seen.target }
+    }
+    return owners != [Int(entry.port)]
   }
 
   // MARK: Stretches
@@ -332,7 +336,7 @@ extension Judge {
   private mutating func countFarPorts(_ at: Int, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
     let seen = group[Int(entry.first)]
-    if isStrangeClaim(entry, seen), !hasLeft(at), !isShown(beside: entry.host) { return }
+    if !hasLeft(at), !isShown(beside: entry.host), isStrangeClaim(entry, seen) { return }
     for host in topology.portsOn.indices where host != Int(entry.host) && !topology.hostHasTunnelPoint[host] {
       guard trust.slack(Int32(host), entry.host, at: seen.time) != nil else { continue }
       // What its own host sent elsewhere, or not at all, is not lost on the way there.
