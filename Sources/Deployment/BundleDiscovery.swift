@@ -27,6 +27,8 @@ struct BundleDiscovery {
   private let realRoot: String
   private var visited: Set<String> = []
   private(set) var notes: [StateNote] = []
+  /// Directories that hold nothing of a host, and what is in them.
+  private var empty: [(directory: Entry, entries: [Entry])] = []
   var hosts: [HostFiles] = []
   /// Files that lie in the bundle's own directory.
   var own: HostFiles
@@ -53,12 +55,43 @@ struct BundleDiscovery {
         takeHost(entry)
       }
     }
+    if own.isEmpty, hosts.isEmpty { try takeGroups(depth: 3) }
     // What a report has beside its commands (etc, var, …) is no host.
     if entries.contains(where: { $0.base == SupportReport.commands && $0.isDirectory }) {
       hosts = []
       notes.removeAll { $0.kind == .ignored }
     }
+    own.captures += self.own.captures
     self.own = own
+  }
+
+  /// Where no directory is a host's, those below may be: hosts in folders by site or rack, or captures and state apart.
+  /// A host that lies in two such folders is one of two recordings.
+  private mutating func takeGroups(depth: Int) throws(BundleError) {
+    let groups = empty
+    empty = []
+    var homes: [String: String] = [:]
+    for (group, entries) in groups {
+      // What was passed over as no host's is looked at now.
+      let reread = Set([group.name] + entries.filter(\.isDirectory).map(\.name))
+      notes.removeAll { $0.kind == .ignored && reread.contains($0.file) }
+      let isPart = BundleDiscovery.isPart(group.base)
+      for entry in entries where entry.isDirectory {
+        guard takeHost(entry), !isPart else { continue }
+        if let other = homes[entry.base] {
+          throw BundleError(
+            file: root, reason: "\(other) and \(entry.name) are one host twice: these are several bundles; name one of them")
+        }
+        homes[entry.base] = entry.name
+      }
+    }
+    if hosts.isEmpty, depth > 1, !empty.isEmpty { try takeGroups(depth: depth - 1) }
+  }
+
+  /// Whether a directory's name says that it holds a part of what belongs to a host.
+  private static func isPart(_ directory: String) -> Bool {
+    ["captures", "capture", "pcap", "pcaps", "state", "states", "dumps", "dump", "ovs", "openvswitch", "flows", "network"]
+      .contains(directory.lowercased())
   }
 
   /// A directory's own name, for the one host that it stands for.
@@ -76,7 +109,9 @@ struct BundleDiscovery {
 
   private static func isState(_ directory: String) -> Bool { directory == "after" || directory == "before" }
 
-  private mutating func takeHost(_ directory: Entry) {
+  /// Returns whether the directory is a host's.
+  @discardableResult
+  private mutating func takeHost(_ directory: Entry) -> Bool {
     var host = HostFiles(name: directory.base)
     let entries = entries(of: directory.path, name: directory.name) ?? []
     if let report = entries.first(where: { $0.isDirectory && $0.base == SupportReport.commands }) {
@@ -90,11 +125,14 @@ struct BundleDiscovery {
     if host.isEmpty, FileRecognition.captureStem(directory.base) != nil {
       // Reading it fails, and the report says so.
       own.captures.append(FoundFile(path: directory.path, name: directory.name, kind: .capture))
+      return false
     } else if host.isEmpty {
+      empty.append((directory, entries))
       ignore(directory.name, "holds neither captures nor state")
     } else {
       HostFiles.add([host], to: &hosts)
     }
+    return !host.isEmpty
   }
 
   private mutating func take(_ entry: Entry, of host: inout HostFiles) {
@@ -102,6 +140,16 @@ struct BundleDiscovery {
       take(entry, into: &host.before, captures: &host.captures, isRoot: false)
     } else if BundleDiscovery.isState(entry.base) {
       takeState(entry, of: &host)
+    } else if BundleDiscovery.isPart(entry.base) {
+      for file in entries(of: entry.path, name: entry.name) ?? [] {
+        if !file.isDirectory {
+          take(file, into: &host.before, captures: &host.captures, isRoot: false)
+        } else if BundleDiscovery.isState(file.base) {
+          takeState(file, of: &host)
+        } else {
+          ignore(file.name, "a directory below \(entry.base)")
+        }
+      }
     } else if FileRecognition.captureStem(entry.base) != nil {
       host.captures.append(FoundFile(path: entry.path, name: entry.name, kind: .capture))
     } else if let report = SupportReport.directory(in: entry.path) {

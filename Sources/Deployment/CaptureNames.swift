@@ -64,7 +64,7 @@ func hostPrefix(of file: String) -> String? {
   for (index, character) in zip(stem.indices, stem) where "-_.".contains(character) {
     let prefix = String(stem[..<index])
     let tail = withoutRotation(stem[stem.index(after: index)...])
-    if !prefix.isEmpty, !isGeneric(prefix), !looksLikeInterface(prefix), looksLikeInterface(String(tail)) {
+    if !prefix.isEmpty, !isGeneric(prefix) || isNumberedHost(prefix), !looksLikeInterface(prefix), looksLikeInterface(String(tail)) {
       return prefix
     }
   }
@@ -97,6 +97,9 @@ private let generic = [
   "any", "all", "capture", "captures", "dump", "trace", "traffic", "packets", "packet", "pcap", "tcpdump",
   "dumpcap", "wireshark", "tshark", "multi", "test", "output", "out", "in", "host", "merged",
 ]
+
+/// `host1`: a file of that name alone says no interface, and before one it says the host.
+private func isNumberedHost(_ name: String) -> Bool { name.lowercased().hasPrefix("host") && name.last?.isNumber ?? false }
 
 /// `any`, `capture2`, `dump`.
 private func isGeneric(_ name: String) -> Bool {

@@ -185,7 +185,7 @@ struct Survey {
   }
 
   /// Calls `body` with the frames of a capture's sample.
-  private func sample(
+  func sample(
     _ capture: Int, _ body: (borrowing FrameBatch, [CaptureInterface]) -> Void
   ) {
     guard result.errors[capture]?.kind != .unreadable, result.errors[capture]?.kind != .notACapture else { return }
@@ -212,6 +212,7 @@ struct Survey {
 
   mutating func census() {
     result.plan.tunnelPorts = tunnelPorts()
+    findTunnelPorts()
     result.plan.longestFrame = result.deployment.longestFrame
     var frame = DecodedFrame()
     for capture in result.deployment.captures.indices {
@@ -228,14 +229,7 @@ struct Survey {
           decode(
             bytes.extracting(record.start..<(record.start + record.capturedLength)), wireLength: record.wireLength,
             linkType: linkType, tunnels: plan.tunnelPorts, into: &frame)
-          let point: Int? =
-            switch route {
-            case .none: nil
-            case .point(let point): point
-            case .interfaces(let points): record.interface < points.count ? points[record.interface] : nil
-            case .indices(let points): points[frame.link.interfaceIndex]
-            }
-          guard let point else { continue }
+          guard let point = route.point(of: record, frame) else { continue }
           let kind = plan.points[point].kind
           learnAddress(&addresses, frame)
           let opened = (kind == .tunnel || kind == .unknown) && frame.tunnel.kind != .none && frame.hasInner
@@ -506,8 +500,9 @@ struct Survey {
       if tunnel.outerFrom < ObservationBuilder.unknownBase { vnis[tunnel.vni, default: 0] += 1 }
     }
     let kind = overlayKind()
-    if nameless.contains(where: { macs[$0] == nil }) {
-      for (port, own) in lonelySources() where nameless.contains(port) && macs[port] == nil { macs[port] = own }
+    let silent = unknown.union(nameless).filter { macs[$0] == nil && result.deployment.ports[$0].macs.isEmpty }
+    if !silent.isEmpty {
+      for (port, own) in lonelySources() where silent.contains(port) { macs[port] = own }
     }
     for port in nameless.sorted() where !unknown.contains(port) { nameOwner(of: port, macs) }
     // A guest that sends no such frames has no trunk.

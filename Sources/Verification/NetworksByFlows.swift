@@ -8,13 +8,18 @@ extension Deployment {
   /// flows of a host contradict each other, a VLAN is that of the VNI that goes both ways; else the one that no other
   /// VLAN of the host is, and that more of the other hosts have.
   public mutating func nameNetworksByFlows() {
+    let unnamed = hosts.indices.filter { host in
+      hosts[host].localVLANs.isEmpty
+        && ports.contains { $0.host == host && $0.network == nil && $0.usedTag != nil && !$0.isTrunk }
+    }
+    guard !unnamed.isEmpty else { return }
     let before = lanes { $0.before ?? $0.after }
     let after = lanes { $0.after }
     let hasNetworks = !networks.isEmpty
     // Where somebody lists networks, others have no place among them.
     let isListed = complete || networks.contains { $0.source < .agentRecord }
     var named = false
-    for host in hosts.indices where hosts[host].localVLANs.isEmpty {
+    for host in unnamed {
       for (vlan, lane) in before[host].sorted(by: { $0.key < $1.key }) {
         guard ports.contains(where: { $0.host == host && $0.network == nil && $0.usedTag == vlan && !$0.isTrunk }) else { continue }
         guard let network = index(of: lane, adding: !isListed) else { continue }

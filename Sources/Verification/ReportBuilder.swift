@@ -97,12 +97,22 @@ struct ReportBuilder {
       }
     }
     // Where the translation itself was inferred, a contradiction does not say which side is right.
-    if run.survey.inferredNetworks, finding.severity == .error, judge.makes(.knownFromVNIs) {
+    if run.survey.inferredNetworks, finding.severity == .error, restsOnLanes(draft), judge.makes(.knownFromVNIs) {
       finding.severity = .warning
       finding.certainty = .suspected
       finding.message = "contradiction: " + finding.message + " (inferred from the captures; either side may be right)"
     }
     return finding
+  }
+
+  /// Whether a fault is one only if networks are what they were taken for. What the underlay does to tunnel packets, and
+  /// headers that no receiver takes, are faults in any lane.
+  private func restsOnLanes(_ draft: FindingBuilder.Draft) -> Bool {
+    switch draft.finding.rule {
+    case "frame-modified", "malformed-encapsulation", "exceeds-underlay-mtu", "nonstandard-tunnel-port": false
+    case "frame-lost": draft.way == nil
+    default: true
+    }
   }
 
   private func isAt(_ point: String?, _ file: String) -> Bool {

@@ -84,6 +84,38 @@ import Wire
     #expect(deployment.notes.contains { $0.kind == .unreadable && $0.file == "h/br-tun.of15.flows" && $0.line == 1 })
   }
 
+  /// Captures and state in folders of their own, hosts in folders by site: all say the same.
+  @Test(arguments: [
+    ["h1/captures/eth1.pcap", "h1/state/br-tun.flows", "h2/pcap/eth1.pcap", "h2/ovs/br-tun.flows"],
+    ["captures/h1/eth1.pcap", "state/h1/br-tun.flows", "captures/h2/eth1.pcap", "state/h2/br-tun.flows"],
+    ["north/h1/eth1.pcap", "north/h1/br-tun.flows", "south/h2/eth1.pcap", "south/h2/br-tun.flows"],
+    ["a/b/h1/eth1.pcap", "a/b/h1/br-tun.flows", "a/b/h2/eth1.pcap", "a/b/h2/br-tun.flows"],
+  ])
+  func hostsMayLieDeeper(files: [String]) throws {
+    let flows = " cookie=0x0, duration=1s, table=0, priority=0 actions=drop\n"
+    let bundle = files.map { ($0, $0.hasSuffix(".pcap") ? Scratch.pcap : flows) }
+    let deployment = try Scratch(Dictionary(uniqueKeysWithValues: bundle)).load()
+    #expect(deployment.hosts.map(\.name) == ["h1", "h2"])
+    #expect(deployment.captures.map(\.interface) == ["eth1", "eth1"])
+    #expect(deployment.captures.map(\.host) == [0, 1])
+    #expect(deployment.hosts.allSatisfy { $0.before?.bridges.map(\.name) == ["br-tun"] })
+    #expect(deployment.notes == [])
+  }
+
+  @Test func severalBundlesAreNotOne() throws {
+    let bundles = try Scratch(["run1/h1/eth1.pcap": Scratch.pcap, "run2/h1/eth1.pcap": Scratch.pcap])
+    let error = #expect(throws: BundleError.self) { try bundles.load() }
+    #expect(error.map { "\($0)".contains("run1/h1 and run2/h1") } == true)
+  }
+
+  @Test func hostsMayBeNumbered() throws {
+    let deployment = try Scratch([
+      "host1-eth1.pcap": Scratch.pcap, "host1-tap3f.pcap": Scratch.pcap, "host2_eth1.pcap": Scratch.pcap,
+    ]).load()
+    #expect(deployment.hosts.map(\.name) == ["host1", "host2"])
+    #expect(deployment.captures.map(\.interface) == ["eth1", "tap3f", "eth1"])
+  }
+
   @Test func onlyAfterServesAsState() throws {
     let bound = boundPort("qvo1", tag: 5, network: "N", segment: 9, recorded: 4, mac: "fa:16:3e:00:00:01", uuid: "U")
     let deployment = try Scratch([

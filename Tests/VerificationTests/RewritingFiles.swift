@@ -44,6 +44,14 @@ extension Rewriting {
     }
   }
 
+  /// A capture with each of its frames changed.
+  static func changed(_ path: String, _ change: ([UInt8]) -> [UInt8]) throws -> Data {
+    let (frames, interface) = try frames(path)
+    return try written(
+      frames.map { Frame(bytes: change($0.bytes), time: $0.time, wireLength: $0.wireLength) },
+      linkType: interface.linkType, snapLength: interface.snapLength)
+  }
+
   /// The second half of a capture, more frames than are read at a time, then the first half.
   static func disordered(_ path: String) throws -> Data {
     let (frames, interface) = try frames(path)
