@@ -251,14 +251,14 @@ extension Judge {
   ) {
     // A NIC that was not captured may show the others.
     guard !first.destination.isReservedBridgeGroup, isLive(tunnelOf: host, first.time) else { return }
-    if !reinstalls[Int(host)].floods.isEmpty,
-      let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)],
-      reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time), makes(.floodsReinstalled)
-    {
-      return
+    var isUnsettled = false
+    if !reinstalls[Int(host)].floods.isEmpty, let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)] {
+      isUnsettled = reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time) && makes(.floodsReinstalled)
     }
     for peer in topology.portsOn.indices where peer != Int(host) {
       guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
+      // Who is left out by what was put in, too, is not missing because it was being put in.
+      if isUnsettled, !facts.unflooded[cell(host, network)].contains(Int32(peer)) { continue }
       var reached = false
       for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
         if Int(tunnel.peer) == peer { reached = true }

@@ -96,7 +96,11 @@ extension Deployment {
         if both.count == 1 { lanes[host][vlan] = both.first }
       }
     }
-    let vlans = hosts.indices.map { Set(arriving[$0].keys).union(leaving[$0].keys).sorted() }
+    // VLANs that ports are on come first: a flow to one that nobody is on takes no network from them.
+    let vlans = hosts.indices.map { host in
+      let used = Set(ports.filter { $0.host == host }.compactMap(\.usedTag))
+      return Set(arriving[host].keys).union(leaving[host].keys).sorted { (used.contains($0) ? 0 : 1, $0) < (used.contains($1) ? 0 : 1, $1) }
+    }
     var isChanged = true
     while isChanged {
       isChanged = false

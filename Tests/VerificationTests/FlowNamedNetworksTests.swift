@@ -87,4 +87,15 @@ import Verification
     for file in Bundles.files("installed/check-unused-port") where !isKept(file) { try state.remove(file) }
     #expect(try state.check().findings.filter { $0.rule == "dead-vlan" }.map(\.severity) == [.info])
   }
+
+  /// A flow to a VLAN that nobody is on takes no network from those who are.
+  @Test func strayVLANsTakeNoNetwork() throws {
+    let bundle = "clean/high-vlans"
+    let state = try EditedState(bundle)
+    for file in Bundles.files(bundle) where !isKept(file) { try state.remove(file) }
+    try state.edit("ctl", "br-tun.flows") { $0.replacingOccurrences(of: "set_field:8190->vlan_vid", with: "set_field:4103->vlan_vid") }
+    let report = try state.check()
+    #expect(report.coverage.first { $0.host == "ctl" && $0.vni == 0xffffff }?.localVLAN == 4094)
+    #expect(report.findings.contains { $0.severity == .error && $0.host == "ctl" && $0.cause?.table == 4 })
+  }
 }
