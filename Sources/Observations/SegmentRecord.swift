@@ -17,7 +17,7 @@ public struct SegmentRecord: Sendable, BitwiseCopyable {
   /// UDP: superframes are cut into datagrams, which have no sequence numbers but count IPv4 identifications on.
   public var isDatagram: Bool
   public var hasContent: Bool
-  /// TCP sequence number of the first octet; of datagrams, the IPv4 identification.
+  /// TCP sequence number of the first octet; of datagrams, the IPv4 identification, 0 for IPv6.
   public var sequence: UInt32
   /// Octets of payload; where the length of the TCP header was cut off (`header` 0), together with that header.
   public var length: UInt32
@@ -51,8 +51,8 @@ extension SegmentRecord {
       sequence = headers.tcpSequence
     } else {
       headerLength = 8
-      guard headers.network == .ipv4 else { return nil }
-      sequence = headers.identification
+      // IPv6 has none: a flow with superframes cannot be placed, and nothing of it be missed.
+      sequence = headers.network == .ipv4 ? headers.identification : 0
     }
     let payload = Int(headers.networkLength) - before - headerLength
     guard payload > (headerLength == 0 ? 20 : 0) else { return nil }
