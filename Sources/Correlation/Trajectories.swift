@@ -75,6 +75,8 @@ public struct TrajectoryResolver: Sendable {
 
   /// Sightings of one host may be stamped this much out of order, in nanoseconds.
   static var stampSlack: Int64 { 1_000_000 }
+  /// What a capture writes twice lies no further apart than this, in nanoseconds.
+  public static var writtenTwice: Int64 { 1_000_000 }
 
   /// A frame takes no longer than this through one port's devices, in nanoseconds.
   static var longestPassage: Int64 { 250_000_000 }
@@ -401,11 +403,27 @@ public struct TrajectoryResolver: Sendable {
       best = (-1, Int32(truncatingIfNeeded: candidate), entry.start)
     }
     guard let best else { return false }
+    if !isLawful, best.tunnel >= 0, tunnels[Int(best.tunnel)].deliveries > 0, isRepeated(at, of: best.time) {
+      passages[at].laneMatches = true
+      return true
+    }
     passages[at].fromTunnel = best.tunnel
     passages[at].fromEntry = best.entry
     passages[at].laneMatches = isLawful
     if best.tunnel >= 0 { tunnels[Int(best.tunnel)].deliveries += 1 }
     return true
+  }
+
+  /// Whether a port showed the same just before, lawfully and of a later arrival than this: then its capture wrote that
+  /// twice, sooner than the port got what had arrived before.
+  private func isRepeated(_ at: Int, of source: Int64) -> Bool {
+    let delivery = passages[at]
+    for other in passages where other.direction == .toGuest && other.port == delivery.port && other.laneMatches {
+      guard other.start <= delivery.start, delivery.start &- other.start < TrajectoryResolver.writtenTwice else { continue }
+      if other.fromTunnel >= 0, tunnels[Int(other.fromTunnel)].time > source { return true }
+      if other.fromEntry >= 0, passages[Int(other.fromEntry)].start > source { return true }
+    }
+    return false
   }
 
   /// Whether several ports may send from a MAC, one of them in a network: then its frames may have come from there.

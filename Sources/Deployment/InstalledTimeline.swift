@@ -1,7 +1,6 @@
 import OpenFlow
 
-/// When the flows of a host were there, as its dumps and their ages tell. Times are nanoseconds since the epoch, in
-/// the host's own clock.
+/// When the flows of a host were there, as its dumps and their ages tell. Times are nanoseconds since the epoch.
 ///
 /// A flow began at the time of its dump minus its duration, and was last changed or refreshed at that time minus
 /// its hard age: between that and the dump it was there, as it is written. A flow that only the earlier dump has may
@@ -56,24 +55,32 @@ public struct InstalledTimeline: Sendable {
   }
 
   /// Commands take a while, and some note their time to the second only.
-  private static func slack(_ time: Int64) -> Int64 { time % 1_000_000_000 == 0 ? 1_000_000_000 : 200_000_000 }
+  private static func slack(_ taken: Double) -> Int64 { taken == taken.rounded() ? 1_000_000_000 : 200_000_000 }
 
   private var spans: [Key: Span] = [:]
 
-  public init(before: HostState?, after: HostState?) {
+  private struct Dump {
+    var flows: [Flow]
+    var time: Int64
+    var slack: Int64
+  }
+
+  /// - Parameter toReference: from the host's own clock, by which dumps were taken, to the clock of all times here. Ages
+  ///   of flows count on steadily, whatever is done to the host's clock.
+  public init(before: HostState?, after: HostState?, toReference: (Int64) -> Int64 = { $0 }) {
     for name in Set([before, after].compactMap { $0 }.flatMap(\.bridges).map(\.name)).sorted() {
-      let dumps = [before, after].compactMap { state -> (flows: [Flow], time: Int64)? in
+      let dumps = [before, after].compactMap { state -> Dump? in
         guard let bridge = state?.bridges.first(where: { $0.name == name }), let flows = bridge.flows?.flows,
-          let time = bridge.flowsTaken.flatMap({ Int64(exactly: ($0 * 1e9).rounded()) })
+          let taken = bridge.flowsTaken, let time = Int64(exactly: (taken * 1e9).rounded())
         else { return nil }
-        return (flows, time)
+        return Dump(flows: flows, time: toReference(time), slack: InstalledTimeline.slack(taken))
       }.sorted { $0.time < $1.time }
       add(name, dumps)
     }
     installations.sort { ($0.time, $0.bridge, $0.flow.table, $0.flow.text) < ($1.time, $1.bridge, $1.flow.table, $1.flow.text) }
   }
 
-  private mutating func add(_ bridge: String, _ dumps: [(flows: [Flow], time: Int64)]) {
+  private mutating func add(_ bridge: String, _ dumps: [Dump]) {
     guard let first = dumps.first else { return }
     firstDump[bridge] = first.time
     for (number, dump) in dumps.enumerated() {
@@ -98,7 +105,7 @@ public struct InstalledTimeline: Sendable {
         let began = dump.time.subtractingSaturating(Int64(clamping: flow.durationNanoseconds ?? 0))
         if !isOld, number > 0 {
           // The earlier dump, too, shows that it was not there.
-          span.absentBefore = max(began.subtractingSaturating(InstalledTimeline.slack(dump.time)), first.time)
+          span.absentBefore = max(began.subtractingSaturating(dump.slack), first.time)
         }
         if flow.idleTimeout == 0, flow.hardTimeout == 0, number > 0 ? began > first.time : dumps.count == 1 {
           installations.append(Installation(bridge: bridge, flow: flow, time: began))

@@ -14,8 +14,7 @@ struct PassingCounts: Sendable {
   var received: [UInt64]
   var receivedMissed: [UInt64]
 
-  /// By port with captures on the guest's side of its Linux bridge only: frames for it that reached the host and showed
-  /// there, and those that did not, for whatever reason.
+  /// By captured port: frames for it that reached the host and showed there, and those that did not, for whatever reason.
   var reached: [UInt64]
   var unreached: [UInt64]
 

@@ -191,7 +191,8 @@ extension FindingBuilder {
     }
   }
 
-  /// Without the frames that arrived with other content: they did not vanish.
+  /// Without the frames that arrived with other content: they did not vanish. Of those that a capture beyond missed
+  /// that is not known: no more of them than were seen changed are a limit.
   private func unchanged(_ sizes: SizeRecord, _ key: SizeKey) -> SizeRecord {
     guard let at = modifiedDrafts[ModifiedKey(stage: .underlay, host: key.host, peer: key.peer)] else { return sizes }
     let changed = drafts[at].frames.numbers.mapValues { Set($0) }
@@ -199,6 +200,7 @@ extension FindingBuilder {
     rest.missed.removeAll { changed[$0.capture]?.contains($0.frame) ?? false }
     // Of those that were not kept, as many.
     if !sizes.missed.isEmpty { rest.missedAbove = sizes.missedAbove * UInt64(rest.missed.count) / UInt64(sizes.missed.count) }
+    if rest.missedAbove <= drafts[at].finding.count { rest.missed = [] }
     return rest
   }
 

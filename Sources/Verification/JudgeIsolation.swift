@@ -131,13 +131,10 @@ extension Judge {
     let entry = resolver.passages[at]
     for other in resolver.passages.indices where other != at && resolver.passages[other].port == entry.port {
       let beside = resolver.passages[other]
-      if beside.direction == .fromGuest, abs(beside.start &- entry.start) < Judge.writtenTwice, hasLeft(other) { return true }
+      if beside.direction == .fromGuest, abs(beside.start &- entry.start) < TrajectoryResolver.writtenTwice, hasLeft(other) { return true }
     }
     return false
   }
-
-  /// What a capture writes twice lies no further apart than this, in nanoseconds.
-  static var writtenTwice: Int64 { 1_000_000 }
 
   /// Whether an entry was seen beyond its host's enforcement: in a tunnel, or at another port.
   func hasLeft(_ at: Int) -> Bool {

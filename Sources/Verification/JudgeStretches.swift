@@ -191,7 +191,7 @@ extension Judge {
         resolver.tunnels.contains(where: { $0.direction == .in && Int($0.sent) == other })
       else { continue }
       arrivals += 1
-      if group[Int(twin.observation)].capture == seen.capture, abs(twin.time &- copy.time) < Judge.writtenTwice { isBeside = true }
+      if group[Int(twin.observation)].capture == seen.capture, abs(twin.time &- copy.time) < TrajectoryResolver.writtenTwice { isBeside = true }
     }
     guard isBeside else { return false }
     var entered = 0
@@ -219,11 +219,11 @@ extension Judge {
     countReached(tunnel, seen)
   }
 
-  /// Counts which frames for taps behind Linux bridges show there: that some do not may be policy, and how many do is
-  /// known by those that the host's tunnel point shows.
+  /// Counts which frames for ports show there: that some do not may be policy, and how many do is known by those that
+  /// the host's tunnel point shows.
   private mutating func countReached(_ tunnel: TunnelSighting, _ seen: Observation) {
     guard !isGuarded(seen), !isPruned(seen) else { return }
-    for port in topology.ports(on: tunnel.host, of: tunnel.network) where isTapOnly(port) && isFor(port, seen) {
+    for port in topology.ports(on: tunnel.host, of: tunnel.network) where isFor(port, seen) {
       var delivered = false
       for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
         delivered = true

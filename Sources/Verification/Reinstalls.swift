@@ -46,9 +46,6 @@ extension InstalledView {
     var span = timelines[host].span(of: written, bridge: flow.bridge)
     // Learned flows come and go.
     if written.hardTimeout > 0 || written.idleTimeout > 0 { span.absentBefore = nil }
-    span.certain = span.certain.map { reference($0.lowerBound, host)...max(reference($0.lowerBound, host), reference($0.upperBound, host)) }
-    span.absentBefore = span.absentBefore.map { reference($0, host) }
-    span.absentFrom = span.absentFrom.map { reference($0, host) }
     return span
   }
 
@@ -67,7 +64,7 @@ extension InstalledView {
     var result = Reinstalls()
     result.isUnknownBefore = isSingle
     for installation in timelines[host].installations where installation.flow.actions.contains(where: \.learns) {
-      result.learning.append(reference(installation.time, host))
+      result.learning.append(installation.time)
     }
     for entry in outbound[host] where entry.isGroup && entry.destination == nil {
       guard let began = entry.flow?.span?.certain.last?.lowerBound, let flow = entry.flow else { continue }

@@ -35,22 +35,24 @@ struct NoiseMatrix: Sendable {
   ///   - share: of the cells of each kind of noise, one in so many; every kind comes up, on clean bundles and on
   ///     faulty ones.
   ///   - most: so many bundles of each verdict at most.
-  ///   - only: the kinds of noise that are looked at; all where it is nil.
+  ///   - only: the kinds of noise that are looked at, or a part of `bundle | noise` as results print it; all where it is nil.
   init(share: Int, most: Int = .max, only: String? = nil) throws {
     var verdicts: [String: [String]] = [:]
     for name in RecordedBundle.names() {
       verdicts[try Expectation.written(name)?.verdict ?? RecordedTruth(name)?.kind ?? "", default: []].append(name)
     }
+    let bundle = only.flatMap { $0.contains(" | ") ? $0.prefix { $0 != " " } : nil } ?? ""
     let names = verdicts.keys.sorted().flatMap { verdict -> ArraySlice<String> in
       var chance = Chance(verdict)
       return (verdicts[verdict] ?? []).shuffled(using: &chance).prefix(most)
-    }
+    }.filter { $0.hasSuffix(bundle) }
     bundles = try NoiseMatrix.parallel(names.count) { try RecordedBundle(names[$0]) }.filter { !$0.recordings.isEmpty }
     var cells: [Cell] = []
     var kinds: [String: [Cell]] = [:]
     for (index, bundle) in bundles.enumerated() {
       let kind = try Expectation.written(bundle.name)?.verdict ?? RecordedTruth(bundle.name)?.kind ?? ""
-      for noise in Noise.all(for: bundle) where only.map(noise.kind.hasPrefix) ?? true {
+      for noise in Noise.all(for: bundle) {
+        guard only.map({ noise.kind.hasPrefix($0) || "\(bundle.name) | \(noise)".contains($0) }) ?? true else { continue }
         kinds["\(noise.kind) \(kind)", default: []].append(Cell(bundle: index, noise: noise))
       }
     }
@@ -80,7 +82,7 @@ struct NoiseMatrix: Sendable {
       let expectation = expectations[names.firstIndex(of: cell.bundle) ?? 0]
       var bundle = bundles[cell.bundle]
       cell.noise.apply(to: &bundle)
-      let report = try NoiseMatrix.verify(bundle)
+      let report = try NoiseMatrix.verify(bundle, keptAs: "\(bundle.name) \(cell.noise)")
       let (outcome, detail) = expectation.outcome(of: report)
       return Result(
         bundle: bundle.name, noise: cell.noise, isFaulty: expectation.isFaulty, outcome: outcome, detail: detail,
@@ -109,8 +111,15 @@ struct NoiseMatrix: Sendable {
     return lines.joined(separator: "\n")
   }
 
-  static func verify(_ bundle: RecordedBundle) throws -> Report {
-    try bundle.written { try Jobs.verify(VerifyOptions(paths: [$0])) }
+  /// Where `LANECHECK_KEEP` names a directory, the bundle stays there under the name.
+  static func verify(_ bundle: RecordedBundle, keptAs name: String? = nil) throws -> Report {
+    try bundle.written {
+      if let name, let directory = ProcessInfo.processInfo.environment["LANECHECK_KEEP"] {
+        let place = URL(fileURLWithPath: directory).appendingPathComponent(name.replacing("/", with: "_"))
+        try FileManager.default.copyItem(at: URL(fileURLWithPath: $0), to: place)
+      }
+      return try Jobs.verify(VerifyOptions(paths: [$0]))
+    }
   }
 
   private static func parallel<Value: Sendable>(_ count: Int, _ work: @Sendable (Int) throws -> Value) throws -> [Value] {

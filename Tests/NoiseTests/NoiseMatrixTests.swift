@@ -9,7 +9,8 @@ import Verification
 @Suite("Noise", .serialized) struct NoiseMatrixTests {
   static let share = ProcessInfo.processInfo.environment["LANECHECK_FULL"].map { max(1, Int($0) ?? 1) }
   static let isFull = share != nil
-  /// One kind of noise only, such as `step`, where `LANECHECK_NOISE` names it.
+  /// One kind of noise only, such as `step`, where `LANECHECK_NOISE` names it; or a part of what the table prints, such
+  /// as `clean/geneve | step compute1`. `LANECHECK_KEEP` names a directory that keeps the noisy bundles.
   static let only = ProcessInfo.processInfo.environment["LANECHECK_NOISE"]
 
   @Test func changesNoCleanVerdictAndHidesNoFault() throws {
@@ -24,6 +25,22 @@ import Verification
     let kept = faulty.filter { $0.outcome == .kept }.count
     #expect(results.count > faulty.count && !faulty.isEmpty)
     #expect(kept * 10 >= faulty.count * 9, "\(kept) of \(faulty.count) faulty cells keep their root")
+  }
+
+  /// Cells that were judged wrong once.
+  @Test(arguments: [
+    "clean/same-macs | duplicates node36/tapdbb66137-ee.pcap.gz 100 %",
+    "delivery/firewall-in-br-int | loss tycho/enp65s0f0np0.pcap.gz 10 %",
+    "delivery/modified | loss os-cmp038/enp65s0f0np0.pcap.gz 30 %",
+    "learning/restart-and-silence | step ctl +10.0 s",
+  ])
+  func staysRight(cell: String) throws {
+    let results = try NoiseMatrix(share: 1, only: cell).run()
+    #expect(results.count == 1)
+    for result in results {
+      #expect(result.outcome == .kept || result.outcome == .inconclusive, "\(result)")
+      #expect(result.wrongClocks == [], "\(result)")
+    }
   }
 
   @Test(.enabled(if: NoiseMatrixTests.isFull), arguments: RecordedBundle.names())
