@@ -42,10 +42,15 @@ public struct Correlator: ~Copyable, Sendable {
   private var freeNodes: [UInt32] = []
   private var groups: [Group] = []
   private var freeGroups: [UInt32] = []
-  /// Groups in the order of their making, as a ring: the next to close is near the front.
-  private var queue: [UInt32]
-  private var queueHead = 0
+  /// For each capture the groups that it began, in the order of time: the next to close is at the front. Captures are
+  /// read one after the other, each up to where it may be; in a common queue a young group of one would hold up older
+  /// ones of the next, and they would be judged too late.
+  private var queues: [GroupQueue] = []
+  /// Groups that were looked at and go on.
+  private var goingOn = GroupQueue()
   private var queueCount = 0
+  private var made: [UInt32] = []
+  private var closedUpTo = Int64.min
   /// Open addressing, linear probing.
   private var slots: [Slot]
   private var mask: Int
@@ -61,7 +66,6 @@ public struct Correlator: ~Copyable, Sendable {
   public init(gap: Int64 = Correlator.sightingGap, largest: Int = 256) {
     self.gap = gap
     self.largest = max(2, largest)
-    queue = Array(repeating: 0, count: 1024)
     slots = Array(repeating: Slot(), count: 4096)
     mask = 4095
   }
@@ -69,29 +73,28 @@ public struct Correlator: ~Copyable, Sendable {
   /// How many groups are waiting.
   public var waiting: Int { queueCount }
 
+  /// Adds observations of one capture, in the order of time.
   public mutating func add(_ observations: [Observation]) {
     guard let any = observations.first else { return }
     makeRoom(for: observations.count, like: any)
-    Correlator.insert(
-      observations, mask: mask, queueHead: queueHead, queueCount: &queueCount, &nodes, &freeNodes, &groups,
-      &freeGroups, &queue, &slots)
+    made.removeAll(keepingCapacity: true)
+    Correlator.insert(observations, mask: mask, &made, &nodes, &freeNodes, &groups, &freeGroups, &slots)
+    while queues.count <= Int(any.capture) { queues.append(GroupQueue()) }
+    queues[Int(any.capture)].append(made)
+    queueCount += made.count
   }
 
   /// Adds observations for which there is room. The arrays are lent once for all, not checked for other owners with
   /// every access.
   private static func insert(
-    _ observations: [Observation], mask: Int, queueHead: Int, queueCount: inout Int, _ nodeArray: inout [Node],
-    _ freeNodes: inout [UInt32], _ groupArray: inout [Group], _ freeGroups: inout [UInt32],
-    _ queueArray: inout [UInt32], _ slotArray: inout [Slot]
+    _ observations: [Observation], mask: Int, _ made: inout [UInt32], _ nodeArray: inout [Node],
+    _ freeNodes: inout [UInt32], _ groupArray: inout [Group], _ freeGroups: inout [UInt32], _ slotArray: inout [Slot]
   ) {
     var nodes = nodeArray.mutableSpan
     var groups = groupArray.mutableSpan
-    var queue = queueArray.mutableSpan
     var slots = slotArray.mutableSpan
     var nodesLeft = freeNodes.count
     var groupsLeft = freeGroups.count
-    var count = queueCount
-    let ring = queue.count &- 1
     for observation in observations {
       nodesLeft &-= 1
       let node = freeNodes[nodesLeft]
@@ -102,14 +105,12 @@ public struct Correlator: ~Copyable, Sendable {
         let group = freeGroups[groupsLeft]
         slots[at] = Slot(digest: observation.digest, group: group)
         groups[Int(group)] = Group(digest: observation.digest, time: observation.time)
-        queue[(queueHead &+ count) & ring] = group
-        count &+= 1
+        made.append(group)
       }
       let group = Int(slots[at].group)
       let next = groups[group].take(node, observation.time)
       nodes[Int(node)] = Node(observation: observation, next: next)
     }
-    queueCount = count
     freeNodes.removeLast(freeNodes.count - nodesLeft)
     freeGroups.removeLast(freeGroups.count - groupsLeft)
   }
@@ -130,42 +131,57 @@ public struct Correlator: ~Copyable, Sendable {
       }
       groups.append(contentsOf: repeatElement(Group(digest: 0, time: 0), count: more))
     }
-    // Every group in the table waits in the queue, too.
+    // Every group in the table waits in a queue, too.
     while (queueCount + count) * 2 > mask { growTable() }
-    while queueCount + count > queue.count { growQueue() }
   }
 
-  /// Hands on every group that no observation at or behind `watermark` can still join, sorted by time. The flag
-  /// tells a piece of frames that were repeated without a pause: sightings of a frame may lie in two pieces.
+  /// Hands on every group that no observation at or behind `watermark` can still join; those that one capture began in
+  /// the order of time. The flag tells a piece of frames that were repeated without a pause: sightings of a frame may
+  /// lie in two pieces.
   public mutating func close(before watermark: Int64, _ body: ([Observation], _ isPiece: Bool) -> Void) {
     let settled = watermark &- gap
-    var budget = queueCount
-    while budget > 0 {
-      budget -= 1
-      let index = queue[queueHead]
-      // The queue is in order of making, and what is put back is young: behind a young group all are.
-      guard groups[Int(index)].first <= settled else { return }
-      queueHead = (queueHead + 1) & (queue.count - 1)
+    // Portions of one capture after the other come while the slowest is where it was.
+    guard settled > closedUpTo else { return }
+    closedUpTo = settled
+    for _ in 0..<goingOn.count {
+      guard let index = goingOn.removeFirst() else { break }
       queueCount -= 1
-      let known = unfinished.isEmpty ? nil : unfinished[index]
       // What was looked at a moment ago and goes on: sorting it again for every batch would be quadratic.
-      if let known, settled < known.settled &+ gap / 4 {
-        enqueue(index)
-        continue
-      }
-      collect(groups[Int(index)])
-      var isTorn = known?.isTorn ?? false
-      let kept = handOn(settled: settled, isTorn: &isTorn, body)
-      if kept == scratch.count {
-        if known != nil { unfinished[index] = nil }
-        remove(groups[Int(index)].digest)
-        freeGroups.append(index)
+      if let known = unfinished[index], groups[Int(index)].first > settled || settled < known.settled &+ gap / 4 {
+        goOn(index)
       } else {
-        unfinished[index] = (settled, isTorn)
-        keep(from: kept, in: index)
-        enqueue(index)
+        settle(index, settled, body)
       }
     }
+    for queue in queues.indices {
+      while let index = queues[queue].first, groups[Int(index)].first <= settled {
+        queues[queue].removeFirst()
+        queueCount -= 1
+        settle(index, settled, body)
+      }
+    }
+  }
+
+  /// Hands on what of a group has settled.
+  private mutating func settle(_ index: UInt32, _ settled: Int64, _ body: ([Observation], _ isPiece: Bool) -> Void) {
+    let known = unfinished.isEmpty ? nil : unfinished[index]
+    collect(groups[Int(index)])
+    var isTorn = known?.isTorn ?? false
+    let kept = handOn(settled: settled, isTorn: &isTorn, body)
+    if kept == scratch.count {
+      if known != nil { unfinished[index] = nil }
+      remove(groups[Int(index)].digest)
+      freeGroups.append(index)
+    } else {
+      unfinished[index] = (settled, isTorn)
+      keep(from: kept, in: index)
+      goOn(index)
+    }
+  }
+
+  private mutating func goOn(_ index: UInt32) {
+    goingOn.append([index])
+    queueCount += 1
   }
 
   /// Moves a group's observations to `scratch`, sorted, and frees its nodes.
@@ -269,21 +285,6 @@ public struct Correlator: ~Copyable, Sendable {
       nodes[Int(node)] = Node(observation: scratch[at], next: next)
     }
     groups[Int(index)] = group
-  }
-
-  private mutating func enqueue(_ index: UInt32) {
-    if queueCount == queue.count { growQueue() }
-    queue[(queueHead + queueCount) & (queue.count - 1)] = index
-    queueCount += 1
-  }
-
-  private mutating func growQueue() {
-    var larger = [UInt32]()
-    larger.reserveCapacity(queue.count * 2)
-    for i in 0..<queueCount { larger.append(queue[(queueHead + i) & (queue.count - 1)]) }
-    larger.append(contentsOf: repeatElement(0, count: queue.count * 2 - queueCount))
-    queue = larger
-    queueHead = 0
   }
 
   private mutating func growTable() {

@@ -33,6 +33,7 @@ import Verification
     "delivery/firewall-in-br-int | loss tycho/enp65s0f0np0.pcap.gz 10 %",
     "delivery/modified | loss os-cmp038/enp65s0f0np0.pcap.gz 30 %",
     "learning/restart-and-silence | step ctl +10.0 s",
+    "spoofed-vtep | drift host1 -100 ppm",
   ])
   func staysRight(cell: String) throws {
     let results = try NoiseMatrix(share: 1, only: cell).run()
