@@ -163,31 +163,36 @@ import Wire
     #expect(!report.findings.contains { $0.rule == "frame-lost" }, "\(report.findings.map(\.message))")
   }
 
-  /// Devices between tap and qvo cut what a guest sends in one piece.
+  /// Devices between tap and qvo cut and join what a guest sends, elsewhere than the guest did.
   @Test func segmentsThatADeviceCutsAreNotHeldBack() throws {
     var overlay = Self.overlay()
     let (from, to) = (overlay.guests[0], overlay.guests[2])
-    func segment(_ number: Int, _ sequence: Int, _ count: Int) -> [UInt8] {
+    func segment(_ number: Int, _ first: Int, _ count: Int) -> [UInt8] {
       var frame = FrameBuilder()
       frame.ethernet(to: to.mac, from: from.mac)
       var fields = FrameBuilder.IPFields()
-      fields.identification = UInt16(truncatingIfNeeded: number * 7 + sequence)
+      fields.identification = UInt16(truncatingIfNeeded: number * 7 + first / 100)
       frame.ipv4(from: from.address, to: to.address, fields: fields) {
-        $0.tcp(from: 41_000, to: 80, sequence: UInt32(number * 2000 + sequence * 1000)) {
-          $0.append(repeatElement(UInt8(truncatingIfNeeded: number), count: count))
+        $0.tcp(from: 41_000, to: 80, sequence: UInt32(number * 3000 + first)) {
+          $0.append((first..<(first + count)).map { UInt8(truncatingIfNeeded: $0 * 7 + number) })
         }
       }
       return frame.bytes
     }
     var pieces: [[UInt8]: [[UInt8]]] = [:]
-    for number in 0..<12 { pieces[segment(number, 0, 2000)] = [segment(number, 0, 1000), segment(number, 1, 1000)] }
+    for number in 0..<12 {
+      pieces[segment(number, 0, 1500)] = [segment(number, 0, 1000)]
+      pieces[segment(number, 1500, 1500)] = [segment(number, 1000, 1000), segment(number, 2000, 1000)]
+    }
     let cut = pieces
     overlay.alters = { sighting in
       if case .qvo(0) = sighting.place { return cut[sighting.frame] ?? [sighting.frame] }
       return [sighting.frame]
     }
     MadeFaultsTests.talk(&overlay, rounds: 2)
-    for number in 0..<12 { overlay.send(segment(number, 0, 2000), from: 0, at: 2_000_000_000 + Int64(number) * 10_000_000) }
+    for number in 0..<24 {
+      overlay.send(segment(number / 2, number % 2 * 1500, 1500), from: 0, at: 2_000_000_000 + Int64(number) * 10_000_000)
+    }
     let report = try overlay.verify()
     #expect(report.findings.map(\.message) == [])
   }
