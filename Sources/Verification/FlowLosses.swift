@@ -10,12 +10,12 @@ struct FlowLosses: Sendable {
     var stretch: Int
     var flow: UInt16
     var record = StretchRecord()
-    /// Lost frames that the next point would have shown, and those that a second one would have, too; losses in a row
-    /// count once: captures lose frames in bursts.
+    /// Lost frames that the next point would have shown, and those that a second one would have, too; those between which
+    /// it showed nothing count once: captures lose frames in bursts.
     var visibleTimes: UInt64 = 0
     var provenTimes: UInt64 = 0
-    /// How many frames of all flows had passed when one was lost.
-    fileprivate var passed = UInt64.max
+    /// How many frames the point beyond had shown when one was lost.
+    fileprivate var shown = UInt64.max
   }
 
   static let bound = 4096
@@ -41,9 +41,9 @@ struct FlowLosses: Sendable {
 
   /// - Parameters:
   ///   - points: how many points further on would have shown the frame.
-  ///   - passed: how many frames have passed the stretch before.
+  ///   - shown: how many frames the point beyond has shown before.
   mutating func lose(
-    _ stretch: Int, _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int, passed: UInt64
+    _ stretch: Int, _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int, shown: UInt64
   ) {
     let flow = group[index].flow
     guard flow != 0, points > 0 else { return }
@@ -58,8 +58,8 @@ struct FlowLosses: Sendable {
       losses.append(Loss(stretch: stretch, flow: flow))
     }
     losses[place].record.note(trajectory, group, index, points: points, isProof: true)
-    guard losses[place].passed != passed else { return }
-    losses[place].passed = passed
+    guard losses[place].shown != shown else { return }
+    losses[place].shown = shown
     losses[place].visibleTimes += 1
     if points > 1 { losses[place].provenTimes += 1 }
   }

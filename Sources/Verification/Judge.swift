@@ -56,6 +56,8 @@ struct Judge: Sendable {
   var unsettled: [ClockDoubts.Pair: UInt64] = [:]
   /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
   var shownKinds: [UInt16]
+  /// By point: how many frames it has shown.
+  private(set) var shownFrames: [UInt64]
   /// Between which stations each point has shown frames, and of which kind.
   var shownPairs: [UInt64]
   /// By host × host: whether the first one's tunnel point has shown frames to the second one, or from it.
@@ -109,6 +111,7 @@ struct Judge: Sendable {
     spans = Array(repeating: LiveSpan(), count: topology.plan.points.count)
     shared = SharedCaptures(topology.plan.points)
     shownKinds = Array(repeating: 0, count: topology.plan.points.count)
+    shownFrames = Array(repeating: 0, count: topology.plan.points.count)
     shownPairs = Array(repeating: 0, count: topology.plan.points.count * PairMark.words)
     shownWays = Array(repeating: false, count: topology.deployment.hosts.count * topology.deployment.hosts.count)
     policy = PolicyCounts(ports: topology.deployment.ports.count)
@@ -148,6 +151,7 @@ struct Judge: Sendable {
     mark = PairMark(group)
     if shared.hasAny { shared.note(group) }
     for seen in group {
+      shownFrames[Int(seen.point)] &+= 1
       shownKinds[Int(seen.point)] |= seen.frameClass.kindBit
       shownPairs[Int(seen.point) * PairMark.words + mark.word] |= mark.bit
     }

@@ -418,6 +418,13 @@ extension Judge {
     return elsewhere
   }
 
+  /// How many frames the tunnel point that a stretch leads to has shown so far.
+  private func shownFrames(beyond key: StretchKey) -> UInt64 {
+    let host = key.stretch == .intoTunnel ? key.host : key.peer
+    guard host >= 0 else { return 0 }
+    return topology.tunnelPoints[Int(host)].reduce(0) { $0 &+ shownFrames[$1] }
+  }
+
   /// - Parameters:
   ///   - points: how many points further on would have shown the frame, were it there.
   ///   - isProof: false for what switches may hold back.
@@ -438,7 +445,7 @@ extension Judge {
         $0.note(trajectory, group, index, points: points, isProof: isProof)
       }
       guard isProof else { return }
-      stretches.flows.lose(record, trajectory, group, index, points: points, passed: stretches.passed[record])
+      stretches.flows.lose(record, trajectory, group, index, points: points, shown: shownFrames(beyond: key))
     }
   }
 }

@@ -41,6 +41,40 @@ import Wire
     #expect(report.verdict == .fail)
   }
 
+  /// Floods pass, and what the other guest sends: all that one sends to another is a class.
+  @Test(arguments: [true, false]) func allThatAGuestAnswersIsLost(areEchoes: Bool) throws {
+    var overlay = MadeFaultsTests.overlay()
+    let route = Array(overlay.answer(2, to: 0).prefix(12))
+    overlay.drops = { sighting in
+      guard case .in = sighting.place, sighting.host == 0 else { return false }
+      return Array(sighting.frame.prefix(12)) == route
+    }
+    MadeFaultsTests.talk(&overlay, rounds: areEchoes ? 1 : 8)
+    for number in 0..<20 where areEchoes {
+      let time = 300_000_000 + Int64(number) * 50_000_000
+      overlay.send(Self.echo(overlay, from: 0, to: 2, number, type: 8), from: 0, at: time)
+      overlay.send(Self.echo(overlay, from: 2, to: 0, number, type: 0), from: 2, at: time + 2_000_000)
+      overlay.send(overlay.question(2, about: 0x0a00_00f0), from: 2, at: time + 20_000_000)
+    }
+    let report = try overlay.verify()
+    let causes = MadeFaultsTests.causes(report)
+    #expect(causes.map(\.rule) == ["frame-lost"])
+    #expect(causes.first?.severity == .error)
+    #expect(causes.first?.message.contains("from cedar to ash are lost on the underlay") == true)
+    #expect(report.verdict == .fail)
+  }
+
+  private static func echo(_ overlay: MadeOverlay, from guest: Int, to other: Int, _ number: Int, type: UInt8) -> [UInt8] {
+    var frame = FrameBuilder()
+    frame.ethernet(to: overlay.guests[other].mac, from: overlay.guests[guest].mac)
+    var fields = FrameBuilder.IPFields()
+    fields.identification = UInt16(number + 1)
+    frame.ipv4(from: overlay.guests[guest].address, to: overlay.guests[other].address, fields: fields) {
+      $0.icmp(type: type, rest: UInt32(number)) { $0.append(repeatElement(UInt8(3), count: 40)) }
+    }
+    return frame.bytes
+  }
+
   @Test func aFlowThatIsLostInsideItsHostIsFound() throws {
     var overlay = MadeFaultsTests.overlay()
     overlay.drops = { if case .out = $0.place { $0.host == 0 && Self.isOf(Self.lostPort, $0.frame) } else { false } }
