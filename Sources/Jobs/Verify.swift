@@ -1,6 +1,7 @@
 import CaptureFiles
 import Clocks
 import Deployment
+import Foundation
 import Observations
 import Verification
 import Wire
@@ -61,11 +62,29 @@ public func verify(
   return try replay(survey, &run, options, progress)
 }
 
+/// Where the captures lie further below: in several bundles, of which one is to be named.
+private func bundlesBelow(_ paths: [String]) -> String {
+  let manager = FileManager.default
+  for path in paths {
+    let below = (try? manager.contentsOfDirectory(atPath: path))?.sorted() ?? []
+    let bundles = below.prefix(1000).filter { name in
+      let hosts = (try? manager.contentsOfDirectory(atPath: "\(path)/\(name)")) ?? []
+      return hosts.contains { host in
+        ((try? manager.contentsOfDirectory(atPath: "\(path)/\(name)/\(host)")) ?? []).contains { $0.contains(".pcap") }
+      }
+    }
+    guard let first = bundles.first else { continue }
+    return bundles.count == 1
+      ? "; there are some in \(path)/\(first)" : "; \(bundles.count) directories below hold bundles of their own: name one, such as \(path)/\(first)"
+  }
+  return ""
+}
+
 /// Loads a bundle, surveys its captures, and aligns the clocks of its hosts.
 func prepare(_ options: VerifyOptions) throws(JobError) -> (SurveyResult, ClockAlignment.Result) {
   let deployment = try load(options)
   guard !deployment.captures.isEmpty else {
-    throw JobError("\(options.paths.joined(separator: ", ")): no capture file found")
+    throw JobError("\(options.paths.joined(separator: ", ")): no capture file found\(bundlesBelow(options.paths))")
   }
   // Observations number captures and points in 16 bits.
   guard deployment.captures.count < 65_000 else {

@@ -56,7 +56,7 @@ struct InitCommand: ParsableCommand {
       complain("'\(terminalText(output))' is there already; --force overwrites it")
       throw ExitStatus.failure
     } catch {
-      complain("cannot write '\(terminalText(output))': \(error.localizedDescription)")
+      complain("cannot write '\(terminalText(output))': \(reason(error))")
       throw ExitStatus.failure
     }
   }

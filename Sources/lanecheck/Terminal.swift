@@ -82,3 +82,13 @@ struct StandardOutput {
 func complain(_ message: String) {
   try? FileHandle.standardError.write(contentsOf: Data("lanecheck: \(message)\n".utf8))
 }
+
+/// Why a file could not be written.
+func reason(_ error: any Error) -> String {
+  switch (error as? CocoaError)?.code {
+  case .fileNoSuchFile: "its directory does not exist"
+  case .fileWriteNoPermission: "permission denied"
+  case .fileWriteOutOfSpace: "no space left on the device"
+  default: error.localizedDescription
+  }
+}

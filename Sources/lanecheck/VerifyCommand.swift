@@ -121,7 +121,7 @@ func emit(_ text: String, to path: String?) throws(ExitStatus) {
   do {
     try Data(text.utf8).write(to: URL(fileURLWithPath: path))
   } catch {
-    complain("cannot write '\(terminalText(path))': \(error.localizedDescription)")
+    complain("cannot write '\(terminalText(path))': \(reason(error))")
     throw .failure
   }
 }

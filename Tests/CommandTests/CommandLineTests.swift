@@ -25,6 +25,20 @@ import Testing
     #expect(result.output.first?.isNumber == true)
   }
 
+  @Test("A directory of bundles is told from one bundle")
+  func severalBundles() throws {
+    let result = try Lanecheck.run(["verify", RecordedBundles.root.path])
+    #expect(result.status == 2)
+    #expect(result.errors.contains("name one, such as \(RecordedBundles.root.path)/clean-gre"))
+  }
+
+  @Test("What cannot be written is told with the reason")
+  func unwritable() throws {
+    let result = try Lanecheck.run(["init", RecordedBundles.root.appendingPathComponent("clean-vxlan").path, "--output", "/nonexistent/x"])
+    #expect(result.status == 2)
+    #expect(result.errors == "lanecheck: cannot write '/nonexistent/x': its directory does not exist\n")
+  }
+
   @Test(
     "Wrong usage ends with 2 and says so on standard error",
     arguments: [
