@@ -70,7 +70,8 @@ let package = Package(
     tests(
       "RobustnessTests",
       ["Jobs", "Verification", "Correlation", "Observations", "Deployment", "CaptureFiles", "Wire"]),
-    tests("JobsTests", ["Jobs", "Datapath", "Reporting", "CaptureFiles", "Wire"]),
+    tests(
+      "JobsTests", ["Jobs", "Datapath", "Reporting", "Clocks", "Observations", "Deployment", "CaptureFiles", "Wire"]),
     tests("LiveTests", ["Jobs", "Verification"]),
     tests("CommandTests", ["lanecheck", "Jobs", "Reporting", "Wire", "CaptureFiles"]),
   ]

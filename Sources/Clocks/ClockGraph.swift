@@ -47,12 +47,15 @@ struct ClockGraph {
     var standing: (ClockGrade, Int64, Int) { (grade, bound, depth) }
   }
 
+  /// So many times are tried where one is looked for.
+  private static var tried: Int { 64 }
   /// A link within this tells whether a clock was set, in nanoseconds.
   static var leastPrecision: Int64 { 5_000_000 }
 
   let hosts: Int
   let pairs: [PairEstimate]
   let leastDelay: Double
+  private let leastShown: [Int64]
   private(set) var cuts: [[Cut]]
   private(set) var links: [Link] = []
   /// By node; nil where it was not reached.
@@ -61,10 +64,15 @@ struct ClockGraph {
   private(set) var base: [Int] = []
   /// Nodes of which ways round contradict each other, for no reason that is known.
   private(set) var contradicted: Set<Int> = []
+  /// By number, of the links by which nodes were reached.
+  private var halves: [Int: HalfBounds] = [:]
 
-  /// - Parameter folds: by host: own times between which its clock is known to have been set.
-  init(hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]], leastDelay: Double) {
+  /// - Parameters:
+  ///   - folds: by host: own times between which its clock is known to have been set.
+  ///   - leastShown: by host: a setting back by more than this would be known, in nanoseconds.
+  init(hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]], leastShown: [Int64] = [], leastDelay: Double) {
     self.hosts = hosts
+    self.leastShown = leastShown
     self.pairs = pairs
     self.leastDelay = leastDelay
     cuts = (0..<hosts).map { host in host < folds.count ? folds[host].map { Cut(range: $0, isFold: true) } : [] }
@@ -73,6 +81,10 @@ struct ClockGraph {
       build()
       guard !settleContradiction(isLast: round == 8) else { continue }
       break
+    }
+    for node in nodes {
+      guard let node, node.link >= 0 else { continue }
+      halves[node.link] = HalfBounds(links[node.link].stretch, leastDelay: leastDelay)
     }
   }
 
@@ -127,7 +139,8 @@ struct ClockGraph {
       for seed in breaks.indices {
         for host in [pairs[breaks[seed].pair].second, pairs[breaks[seed].pair].first] {
           let (cluster, range) = cluster(around: seed, host, breaks)
-          let score = 2 * cluster.count - 2 * opposed(host, range, cluster.map { breaks[$0].pair }, breaks[seed]) + (cuts[host].isEmpty ? 0 : 1)
+          var score = 2 * cluster.count - 2 * opposed(host, range, cluster.map { breaks[$0].pair }, breaks[seed])
+          score += (cuts[host].isEmpty ? 0 : 1) - (wouldBeKnown(breaks[seed], host) ? 2 : 0)
           if score > best?.score ?? .min { best = (host, cluster, range, score) }
         }
       }
@@ -150,9 +163,18 @@ struct ClockGraph {
     }
   }
 
+  /// How far a host's clock was set forward, if it was that one.
+  private func jump(_ place: Break, of host: Int) -> Int64 {
+    pairs[place.pair].second == host ? place.jump : clamped(0, minus: place.jump)
+  }
+
+  /// Whether a host's clock would have been set back, and its captures do not show that.
+  private func wouldBeKnown(_ place: Break, _ host: Int) -> Bool {
+    host < leastShown.count && clamped(jump(place, of: host), plus: place.bound) < clamped(0, minus: leastShown[host])
+  }
+
   /// The breaks of a host's pairs that one setting of its clock explains.
   private func cluster(around seed: Int, _ host: Int, _ breaks: [Break]) -> ([Int], ClosedRange<Int64>) {
-    func jump(_ place: Break) -> Int64 { pairs[place.pair].second == host ? place.jump : clamped(0, minus: place.jump) }
     var (range, isBack) = range(breaks[seed], of: host)
     var members = [seed]
     for index in breaks.indices where index != seed {
@@ -160,7 +182,7 @@ struct ClockGraph {
       guard pairs[other.pair].first == host || pairs[other.pair].second == host,
         !members.contains(where: { breaks[$0].pair == other.pair })
       else { continue }
-      let off = Int64(clamping: clamped(jump(other), minus: jump(breaks[seed])).magnitude)
+      let off = Int64(clamping: clamped(jump(other, of: host), minus: jump(breaks[seed], of: host)).magnitude)
       guard off <= clamped(other.bound, plus: breaks[seed].bound) else { continue }
       let (next, nextIsBack) = self.range(other, of: host)
       guard next.overlaps(range) else { continue }
@@ -180,10 +202,11 @@ struct ClockGraph {
     pairs.indices.count { index in
       let pair = pairs[index]
       guard pair.first == host || pair.second == host, !own.contains(index) else { return false }
-      return pair.stretches.contains {
-        let seen = $0.range(pair.second == host)
-        return seen.lowerBound < range.lowerBound && seen.upperBound > range.upperBound
-          && $0.uncertainty < Int64(clamping: place.jump.magnitude) / 2
+      let (ofSecond, size) = (pair.second == host, jump(place, of: host))
+      return pair.stretches.contains { stretch in
+        let seen = stretch.range(ofSecond)
+        guard seen.lowerBound < range.lowerBound, seen.upperBound > range.upperBound else { return false }
+        return !stretch.allows(ofSecond ? size : clamped(0, minus: size), within: place.bound, around: range, ofSecond, leastDelay)
       }
     }
   }
@@ -345,6 +368,10 @@ struct ClockGraph {
     for (index, weight) in all where weight >= PairEstimator.fewest {
       for end in [links[index].first, links[index].second] where nodes[end]?.link ?? -1 >= 0 { contradicted.insert(end) }
     }
+    // What is known over them is as doubtful.
+    for number in nodes.indices.sorted(by: { (nodes[$0]?.order ?? 0, $0) < (nodes[$1]?.order ?? 0, $1) }) {
+      if let node = nodes[number], node.parent >= 0, contradicted.contains(node.parent) { contradicted.insert(number) }
+    }
     return false
   }
 
@@ -401,11 +428,31 @@ struct ClockGraph {
     }
     return found
   }
+
+  /// Bound of a node's offset at an own time, in nanoseconds, though a clock was set at another time and no frame shows
+  /// it; nil where evidence of that time is missing.
+  func bound(of number: Int, at time: Int64) -> Int64? {
+    guard let node = nodes[number] else { return nil }
+    guard node.link >= 0 else { return 0 }
+    let link = links[node.link]
+    let isSecond = link.second == number
+    let there = link.stretch.across(time, toSecond: !isSecond)
+    guard let own = halves[node.link]?.bound(at: isSecond ? there : time), let before = bound(of: node.parent, at: there) else { return nil }
+    return clamped(before, plus: max(own, link.stretch.uncertainty))
+  }
+
+  /// Some of the own times at which a node was heard, from one to another.
+  func times(of number: Int, _ from: Int64, _ to: Int64) -> [Int64] {
+    guard let node = nodes[number], node.link >= 0 else { return [] }
+    let isSecond = links[node.link].second == number
+    let all = links[node.link].stretch.points.map { isSecond ? $0.second : $0.first }.filter { from <= $0 && $0 <= to }.sorted()
+    return stride(from: 0, to: all.count, by: max(1, all.count / ClockGraph.tried)).map { all[$0] }
+  }
 }
 
 extension PairEstimate.Stretch {
   /// What one of the two clocks shows when the other shows a time.
-  fileprivate func across(_ time: Int64, toSecond: Bool) -> Int64 {
+  func across(_ time: Int64, toSecond: Bool) -> Int64 {
     toSecond
       ? clamped(time, plus: line.offset(at: time))
       : clamped(time, minus: line.offset(at: clamped(time, minus: line.offset(at: time))))

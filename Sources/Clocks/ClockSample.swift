@@ -165,15 +165,29 @@ public struct HostClock: Sendable, Hashable {
   /// A time of this host in the reference clock; held within 64 bits.
   public func toReference(_ time: Int64) -> Int64 { correction.toReference(time) }
 
+  /// Where the clock is known best, as a piece of the correction, an own time, and the bound of the offset then, though
+  /// a clock was set at another time that no frame shows; nil where that is not known.
+  var best: (piece: Int, time: Int64, bound: Int64)? {
+    get { bestPiece >= 0 ? (bestPiece, bestTime, bestBound) : nil }
+    set { (bestPiece, bestTime, bestBound) = newValue ?? (-1, 0, 0) }
+  }
+  private var bestPiece = -1
+  private var bestTime: Int64 = 0
+  private var bestBound: Int64 = 0
+
   /// This host's clock minus the reference's at `offsetTime`, in nanoseconds.
   public var offset: Int64 { offsetTime.map { time in main.map { correction.pieces[$0].offset(at: time) } ?? 0 } ?? 0 }
 
-  /// The middle of the longest stretch, in the own clock; nil where there is none.
+  /// When frames around tell the offset best, else the middle of the longest stretch, in the own clock; nil where there
+  /// is none.
   public var offsetTime: Int64? {
-    main.map { middle(correction.pieces[$0].first, correction.pieces[$0].last) }
+    main.map { $0 == bestPiece ? bestTime : middle(correction.pieces[$0].first, correction.pieces[$0].last) }
   }
 
-  /// Drift over the longest stretch, in parts per billion, and its bound either way.
+  /// Bound of the offset at `offsetTime` and of all stretches, in nanoseconds; `max` where nothing is known.
+  public var offsetUncertainty: Int64 { max(uncertainty, bestBound) }
+
+  /// Drift over the stretch of `offsetTime`, in parts per billion, and its bound either way.
   public var drift: Int64 { main.map { clamped(correction.pieces[$0].rate * 1e9) } ?? 0 }
   public var driftUncertainty: Int64 { main.map { clamped(rateBounds[$0] * 1e9) } ?? 0 }
 
@@ -194,6 +208,7 @@ public struct HostClock: Sendable, Hashable {
 
   private var main: Int? {
     let pieces = correction.pieces
+    if pieces.indices.contains(bestPiece) { return bestPiece }
     func length(_ index: Int) -> Int64 { clamped(pieces[index].last, minus: pieces[index].first) }
     return pieces.indices.max { (length($0), $1) < (length($1), $0) }
   }

@@ -11,9 +11,13 @@ public func estimateClocks(hosts: Int, samples: [ClockSample]) -> [HostClock] {
 
 /// The same from what is known of the pairs.
 ///
-/// - Parameter folds: by host: own times between which its clock is known to have been set.
-public func estimateClocks(hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]] = []) -> [HostClock] {
-  let graph = ClockGraph(hosts: hosts, pairs: pairs, folds: folds, leastDelay: LineFit.longestLeastDelay)
+/// - Parameters:
+///   - folds: by host: own times between which its clock is known to have been set.
+///   - leastShown: by host: a setting back by more than this would be known, in nanoseconds.
+public func estimateClocks(
+  hosts: Int, pairs: [PairEstimate], folds: [[ClosedRange<Int64>]] = [], leastShown: [Int64] = []
+) -> [HostClock] {
+  let graph = ClockGraph(hosts: hosts, pairs: pairs, folds: folds, leastShown: leastShown, leastDelay: LineFit.longestLeastDelay)
   let failed = Set(pairs.filter { $0.grade == .failed }.flatMap { [$0.first, $0.second] })
   var clocks = (0..<hosts).map { HostClock($0, graph, failed.contains($0)) }
   for pair in pairs where pair.grade < .none { noteOpenEnds(of: pair, graph, &clocks) }
@@ -152,7 +156,32 @@ extension HostClock {
     bounds = found.compactMap { $0?.bound }
     rateBounds = found.compactMap { $0?.rateBound }
     correction = ClockCorrection(pieces)
+    noteBest(zip(spans, found).filter { $0.1 != nil }.map(\.0), graph)
     noteSteps()
+  }
+
+  /// Looks for the time at which the frames before alone and those after alone tell the clock best: in the longest
+  /// stretch, unless that rests on frames that are far apart.
+  private mutating func noteBest(_ nodes: [Int], _ graph: ClockGraph) {
+    var all: [(piece: Int, time: Int64, bound: Int64)] = []
+    for (index, node) in nodes.enumerated() where index < correction.pieces.count {
+      let piece = correction.pieces[index]
+      let (from, to) = (piece.first, piece.last)
+      let mean = middle(from, to)
+      let known = graph.times(of: node, from, to).compactMap { time in
+        graph.bound(of: node, at: time).map { (index, time, max($0, bounds[index])) }
+      }
+      let best = known.min { a, b in
+        let (x, y) = (clamped(a.1, minus: mean).magnitude, clamped(b.1, minus: mean).magnitude)
+        return (a.2, x, a.1) < (b.2, y, b.1)
+      }
+      if let best { all.append(best) }
+    }
+    func length(_ index: Int) -> Int64 { clamped(correction.pieces[index].last, minus: correction.pieces[index].first) }
+    let good = all.filter { $0.bound <= clamped(bounds[$0.piece], plus: bounds[$0.piece]) }
+    best =
+      good.min { (length($1.piece), $0.piece) < (length($0.piece), $1.piece) }
+      ?? all.min { ($0.bound, $0.piece) < ($1.bound, $1.piece) }
   }
 
   /// The same clock where its times were put one behind the other: `back` tells by how much a time was moved, and
@@ -168,6 +197,7 @@ extension HostClock {
           first: clamped(piece.first, minus: shift), last: clamped(piece.last, minus: shift))
       })
     correction.setEnds(zip(unfolded, unfolded.dropFirst()).map { end($0.last, $1.first) })
+    best = best.map { ($0.piece, clamped($0.time, minus: back(unfolded[$0.piece].first)), $0.bound) }
     doubts = doubts.map { range in
       let (from, to) = (clamped(range.lowerBound, minus: back(range.lowerBound)), clamped(range.upperBound, minus: back(range.upperBound)))
       return min(from, to)...max(from, to)

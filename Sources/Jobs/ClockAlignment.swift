@@ -78,8 +78,13 @@ struct ClockAlignment {
         }
       }
     }
-    folds.settle(leading: survey.plan.points.indices.filter { sightings.use(of: survey.plan.points[$0]) == .between })
+    folds.settle(leading: leading)
     sightings.unfold(folds)
+  }
+
+  /// Points that hold hosts against each other.
+  private var leading: [Int] {
+    survey.plan.points.indices.filter { sightings.use(of: survey.plan.points[$0]) == .between }
   }
 
   // MARK: Estimates
@@ -89,7 +94,8 @@ struct ClockAlignment {
     let samples = sightings.samples()
     var result = Result(
       clocks: estimateClocks(
-        hosts: hosts, pairs: borneOut(estimatePairs(hosts: hosts, samples: samples.between)), folds: folds.cuts))
+        hosts: hosts, pairs: borneOut(estimatePairs(hosts: hosts, samples: samples.between)), folds: folds.cuts,
+        leastShown: folds.leastShown(leading: leading)))
     for host in result.clocks.indices { folds.fold(&result.clocks[host]) }
     for host in result.clocks.indices where !result.clocks[host].correction.jumps.isEmpty {
       let turns = ClockTurns(of: host, result.clocks[host].correction, survey, reach: reach)

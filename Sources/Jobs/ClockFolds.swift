@@ -17,6 +17,8 @@ struct ClockFolds {
   private static var most: Int { 8 }
   /// A block of frames that was written late is no longer than this.
   private static var latestBlock: Int { 64 }
+  /// Of a capture so many of the longest pauses are kept.
+  private static var longestPauses: Int { 1024 }
 
   private struct Fall {
     /// The latest time before, and the first after.
@@ -32,6 +34,25 @@ struct ClockFolds {
     var first = Int64.max
     /// Number of its host's turns before each of its stretches.
     var turns: [Int] = [0]
+    /// The longest between frames, in no order.
+    var pauses: [Int64] = []
+
+    mutating func note(pause: Int64) {
+      pauses.append(pause)
+      if pauses.count >= 2 * ClockFolds.longestPauses { pauses = Array(pauses.sorted(by: >).prefix(ClockFolds.longestPauses)) }
+    }
+
+    var span: Int64 { latest > .min ? falls.reduce(clamped(latest, minus: first)) { clamped($0, plus: clamped($1.before, minus: $1.after)) } : 0 }
+
+    /// A setting back of more than this is not likely to have passed while nothing was captured.
+    var leastShown: Int64 {
+      var left = span / 4
+      for pause in pauses.sorted(by: >).prefix(ClockFolds.longestPauses) {
+        left = clamped(left, minus: pause)
+        if left < 0 { return clamped(leastFall, plus: pause) }
+      }
+      return clamped(leastFall, plus: pauses.min() ?? 0)
+    }
   }
   private var captures: [Capture] = []
   /// By host, in order.
@@ -72,7 +93,10 @@ struct ClockFolds {
           capture.latest = frame.time
         }
       }
-      if at >= lateUntil { capture.latest = max(capture.latest, frame.time) }
+      if at >= lateUntil, frame.time > capture.latest {
+        if capture.latest > .min { capture.note(pause: clamped(frame.time, minus: capture.latest)) }
+        capture.latest = frame.time
+      }
       result.append(UInt8(clamping: capture.falls.count))
     }
     return result
@@ -158,6 +182,18 @@ struct ClockFolds {
     guard !turns.isEmpty else { return time }
     let count = own.turns[min(fold, own.turns.count - 1)]
     return turns.prefix(count).reduce(time) { clamped($0, plus: size($1)) }
+  }
+
+  /// By host: captures show that its clock was set back where it was by more than this, in nanoseconds.
+  func leastShown(leading: [Int]) -> [Int64] {
+    turns.indices.map { host in
+      let own = captures.filter { $0.host == host && $0.latest > .min }
+      let lead = own.filter { $0.points.contains(where: leading.contains) }
+      let longest = lead.map(\.span).max() ?? 0
+      // A capture in no order shows nothing.
+      let telling = lead.filter { $0.span >= longest / 2 && $0.falls.count < ClockFolds.most }
+      return telling.map(\.leastShown).min() ?? .max
+    }
   }
 
   /// By host: unfolded times between which its clock was set back.

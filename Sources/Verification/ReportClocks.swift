@@ -12,7 +12,7 @@ extension ReportBuilder {
       var summary = ClockSummary(
         host: run.survey.deployment.hosts[clock.host].name,
         reference: run.survey.deployment.hosts[clock.reference].name,
-        offset: clock.offset, uncertainty: clock.uncertainty, grade: clock.grade.description)
+        offset: clock.offset, uncertainty: clock.offsetUncertainty, grade: clock.grade.description)
       summary.at = clock.offsetTime
       summary.drift = clock.drift
       summary.driftUncertainty = clock.driftUncertainty

@@ -122,6 +122,40 @@ import Testing
     }
   }
 
+  /// One was set forward, or the other back; the captures of the other would show that.
+  @Test(arguments: [0, 1], [2_000_000_000, 3_600_000_000_000] as [Int64])
+  func ofTwoHostsTheOneWasSetWhoseCapturesNeedNotShowIt(host: Int, size: Int64) {
+    for seed in UInt64(1)...4 {
+      var clocks = Array(repeating: SimulatedTraffic.clock(), count: 3)
+      clocks[host] = SimulatedTraffic.clock(steps: [(at: 20, by: size)])
+      var traffic = SimulatedTraffic(clocks, seed: seed)
+      traffic.exchange(100, 0, 1, between: 0..<40)
+      // The third host was heard by one of them only, and only before.
+      traffic.exchange(60, 1 - host, 2, between: 0..<15)
+      let found = estimateClocks(
+        hosts: 3, pairs: estimatePairs(hosts: 3, samples: traffic.samples), leastShown: Array(repeating: 200_000_000, count: 3))
+      #expect(found.map { $0.steps.count } == (0..<3).map { $0 == host ? 1 : 0 })
+      for clock in found { #expect(abs(traffic.error(of: clock, at: 8)) <= traffic.bound(of: clock, at: 8)) }
+    }
+  }
+
+  /// Before the clock was set all frames were slow: none shows that it was. What is stated is of a time that frames tell.
+  @Test(arguments: [5_000_000, 2_000_000] as [Int64], [true, false])
+  func whatIsStatedHoldsThoughASettingIsHidden(size: Int64, isAtStart: Bool) throws {
+    for seed in UInt64(1)...8 {
+      let at = isAtStart ? 40.0 : 20.0
+      var traffic = SimulatedTraffic(
+        [SimulatedTraffic.clock(), SimulatedTraffic.clock(steps: [(at: at, by: isAtStart ? size : -size)])], seed: seed)
+      traffic.send(30, from: 0, to: 1, between: isAtStart ? 0..<40 : 20..<60, delay: 8_000_000)
+      traffic.exchange(60, 0, 1, between: isAtStart ? 40..<60 : 0..<20)
+      let clock = estimateClocks(hosts: 2, samples: traffic.samples)[1]
+      let time = try #require(clock.offsetTime)
+      let isPast = time >= SimulatedTraffic.start + Int64(at * 1e9)
+      let truth = isPast ? (isAtStart ? size : -size) : 0
+      #expect(abs(clock.offset - truth) <= clock.offsetUncertainty + 1_000)
+    }
+  }
+
   @Test func twoHostsThatAreSetHaveTheirOwnSteps() {
     for seed in UInt64(1)...4 {
       var traffic = SimulatedTraffic(

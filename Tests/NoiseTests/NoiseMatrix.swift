@@ -131,39 +131,3 @@ struct NoiseMatrix: Sendable {
     return try results.withLock { all in try all.keys.sorted().compactMap { try all[$0]?.get() } }
   }
 }
-
-/// The offsets between hosts' clocks under noise. The recorded hosts are one machine with one clock.
-struct ClockTruth {
-  private let span: ClosedRange<Int64>
-  private let clocks: [String: (Int64) -> Int64]?
-
-  init(_ noise: Noise, _ plain: RecordedBundle) {
-    span = plain.span
-    clocks = noise.clocks(of: plain)
-  }
-
-  /// How far a host's clock is ahead at a true time.
-  private func ahead(_ host: String, at time: Int64) -> Int64 { (clocks?[host]?(time)).map { $0 - time } ?? 0 }
-
-  /// The true times at which a host's clock shows a time: one that was set back shows some twice.
-  private func times(_ host: String, showing time: Int64) -> [Int64] {
-    let guesses = [span.lowerBound, (span.lowerBound + span.upperBound) / 2, span.upperBound].map {
-      let guess = time - ahead(host, at: $0)
-      return time - ahead(host, at: guess)
-    }
-    return guesses.filter { abs($0 + ahead(host, at: $0) - time) < 1_000_000 }
-  }
-
-  /// What is stated and not so, in words.
-  func wrong(_ report: Report) -> [String] {
-    guard clocks != nil else { return [] }
-    return report.clocks.compactMap { clock in
-      guard clock.reference != clock.host, clock.uncertainty < .max, let at = clock.at else { return nil }
-      let truths = times(clock.host, showing: at).map { ahead(clock.host, at: $0) - ahead(clock.reference, at: $0) }
-      // Recorded stamps are whole microseconds.
-      guard !truths.contains(where: { abs($0 - clock.offset) <= clock.uncertainty + 2000 }) else { return nil }
-      let steps = clock.steps.map { "\($0.size)" }.joined(separator: ", ")
-      return "\(clock.host) against \(clock.reference) \(clock.offset) ± \(clock.uncertainty) \(clock.grade), steps [\(steps)], truly \(truths)"
-    }
-  }
-}
