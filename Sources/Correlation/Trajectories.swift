@@ -74,7 +74,7 @@ public struct TrajectoryResolver: Sendable {
   private var lastLane: (vni: UInt32, udpPort: UInt16, network: Int32) = (0, 0, -2)
 
   /// Sightings of one host may be stamped this much out of order, in nanoseconds.
-  static var stampSlack: Int64 { 1_000_000 }
+  public static var stampSlack: Int64 { 1_000_000 }
   /// What a capture writes twice lies no further apart than this, in nanoseconds.
   public static var writtenTwice: Int64 { 1_000_000 }
 

@@ -50,7 +50,7 @@ extension FindingBuilder {
     case .underlay:
       !judge.isNominal(key.host, key.peer)
         && judge.faults[FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)] == nil
-    case .intoTunnel: tagDrafts[key.port] == nil && !isPolicy(key)
+    case .intoTunnel, .outward: tagDrafts[key.port] == nil && !isPolicy(key)
     default: false
     }
   }
@@ -78,14 +78,18 @@ extension FindingBuilder {
     let flows = path.flows == 1 ? "a flow" : "\(path.flows) flows"
     let others = "while \(path.passed) frames of others pass"
     let isUnderlay = key.stretch == .underlay
+    let leaving = isUnderlay ? "" : "all \(count) frames of \(flows) of \(portName(key.port)) that must leave \(host)"
     let message =
-      isUnderlay
-      ? "all \(count) tunnel frames of \(flows) of \(networks) from \(host) to \(hostName(key.peer)) are lost on the underlay, \(others)"
-      : "all \(count) frames of \(flows) of \(portName(key.port)) that must leave \(host) are lost inside \(host), \(others)"
+      switch key.stretch {
+      case .underlay:
+        "all \(count) tunnel frames of \(flows) of \(networks) from \(host) to \(hostName(key.peer)) are lost on the underlay, \(others)"
+      case .outward: "\(leaving), whose tunnel interface was not captured, are lost there or on the underlay, \(others)"
+      default: "\(leaving) are lost inside \(host), \(others)"
+      }
     var draft = draft(
       nil, path.record.visible, rule: Fault.frameLost.rule, severity: .error, host: key.host,
       network: path.networks.count == 1 ? path.networks[0] : -1, message: message)
-    draft.finding.certainty = path.isProven ? .proven : .likely
+    draft.finding.certainty = path.isProven && key.stretch != .outward ? .proven : .likely
     draft.finding.expected = [("arrived", .number(Int64(clamping: count)))]
     draft.finding.observed = [("arrived", .number(0)), ("flows", .number(Int64(path.flows)))]
     draft.parent = modification(on: key.stretch, key.host, key.peer)
@@ -96,7 +100,9 @@ extension FindingBuilder {
       ]
     } else {
       draft.finding.port = portName(key.port)
-      draft.finding.next = ["on \(host): ovs-appctl dpctl/dump-flows | grep drop"]
+      draft.finding.next = [
+        key.stretch == .outward ? "capture the tunnel interface of \(host)" : "on \(host): ovs-appctl dpctl/dump-flows | grep drop"
+      ]
     }
     addCounters(&draft, Loss(stretch: key.stretch, host: key.host, peer: key.peer))
     drafts.append(draft)

@@ -17,6 +17,8 @@ struct InstalledFacts: Sendable {
   let blindInward: [(host: Int32, network: Int32)]
   /// Hosts that the cell's floods leave out; most cells have none.
   private(set) var unflooded: [[Int32]]
+  /// The cell's flows send what comes out of a tunnel into tunnels again.
+  private(set) var reflects: [Bool]
   /// Cell and MAC that a flow sends where it does not live → nothing.
   private var misplaced: Set<UInt64> = []
   private let hasMisplaced: [Bool]
@@ -39,6 +41,7 @@ struct InstalledFacts: Sendable {
     var watchesOut = watchesIn
     var unflooded = Array(repeating: [Int32](), count: cells)
     var hasMisplaced = watchesIn
+    var reflects = watchesIn
     for contradiction in contradictions {
       guard let network = contradiction.network else { continue }
       let cell = contradiction.host * networks + network
@@ -51,7 +54,8 @@ struct InstalledFacts: Sendable {
       case .location(let mac):
         hasMisplaced[cell] = true
         misplaced.insert(InstalledFacts.key(cell, mac))
-      case .learning, .reflection, .other: break
+      case .reflection: reflects[cell] = true
+      case .learning, .other: break
       }
     }
     learnedLifetime = installed.learnedLifetime
@@ -63,6 +67,7 @@ struct InstalledFacts: Sendable {
     self.watchesOut = watchesOut
     self.unflooded = unflooded
     self.hasMisplaced = hasMisplaced
+    self.reflects = reflects
   }
 
   private static func key(_ cell: Int, _ mac: MACAddress) -> UInt64 {

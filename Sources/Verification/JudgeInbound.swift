@@ -18,6 +18,7 @@ extension Judge {
       return true
     }
     var fault = judgePort(at, group, base)
+    if judgeBlindSender(at, group, base) { fault = true }
     if tunnel.sent < 0, tunnel.entry >= 0 {
       let entry = resolver.passages[Int(tunnel.entry)]
       let wrong =

@@ -317,6 +317,7 @@ extension Judge {
     else { return }
     // A frame that the sender merely reflected tells nothing of where its MAC lives.
     if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0, cameIn(resolver.tunnels[Int(tunnel.sent)]) { return }
+    if tunnel.sent < 0, faults[FaultKey(fault: .tunnelReflection, host: tunnel.peer, network: tunnel.network)] != nil { return }
     let move = FaultKey(
       fault: .macMoved, host: -1, network: tunnel.network, detail: seen.source.rawValue)
     record(move, base, group, Int(tunnel.observation), isWeak: false)

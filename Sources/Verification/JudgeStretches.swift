@@ -418,10 +418,11 @@ extension Judge {
     return elsewhere
   }
 
-  /// How many frames the tunnel point that a stretch leads to has shown so far.
+  /// How many frames the tunnel points that a stretch leads to have shown so far.
   private func shownFrames(beyond key: StretchKey) -> UInt64 {
     let host = key.stretch == .intoTunnel ? key.host : key.peer
-    guard host >= 0 else { return 0 }
+    // Out of a host whose own was not captured: those of all others.
+    guard host >= 0 else { return topology.tunnelPoints.joined().reduce(0) { $0 &+ shownFrames[$1] } }
     return topology.tunnelPoints[Int(host)].reduce(0) { $0 &+ shownFrames[$1] }
   }
 

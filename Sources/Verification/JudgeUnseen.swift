@@ -50,6 +50,48 @@ extension Judge {
 
   // MARK: Flows that are wrong
 
+  /// Judges what arrives from a host whose tunnel interface was not captured and whose dumped flows send it wrongly:
+  /// unicast for a MAC that lives elsewhere, and what had come to it by a tunnel.
+  mutating func judgeBlindSender(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
+    let arrival = resolver.tunnels[at]
+    let seen = group[Int(arrival.observation)]
+    guard arrival.sent < 0, arrival.peer >= 0, arrival.network >= 0, seen.tagCount == 0,
+      !topology.hostHasTunnelPoint[Int(arrival.peer)]
+    else { return false }
+    let cell = cell(arrival.peer, arrival.network)
+    if facts.reflects[cell], !lives(seen.source, on: arrival.peer), wasSent(to: arrival.peer, before: arrival) {
+      let key = FaultKey(fault: .tunnelReflection, host: arrival.peer, network: arrival.network)
+      record(key, base, group, Int(arrival.observation), isWeak: false)
+      return true
+    }
+    guard facts.isMisplaced(cell, seen.destination), lives(seen.source, on: arrival.peer),
+      !topology.livesInSeveralPlaces(seen.destination),
+      let owner = topology.portsOfMAC[seen.destination]?.first(where: { topology.portNetwork[$0] == arrival.network })
+    else { return false }
+    let home = Int32(truncatingIfNeeded: topology.portHost[owner])
+    guard home != arrival.host, home != arrival.peer,
+      !resolver.tunnels.contains(where: { $0.direction == .in && $0.host == home && $0.peer == arrival.peer }),
+      !resolver.passages.contains(where: { $0.direction == .toGuest && $0.host == home })
+    else { return false }
+    let key = FaultKey(
+      fault: .staleLocation, host: arrival.peer, network: arrival.network, observed: UInt32(seen.outerTo),
+      detail: seen.destination.rawValue)
+    record(key, base, group, Int(arrival.observation), isWeak: false)
+    if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = topology.plan.hostVTEPs[Int(home)].first }
+    return true
+  }
+
+  private func lives(_ mac: MACAddress, on host: Int32) -> Bool {
+    (topology.portsOfMAC[mac] ?? []).contains { topology.portHost[$0] == host }
+  }
+
+  /// Whether another host sent the frame to a host before that one sent it on.
+  private func wasSent(to host: Int32, before arrival: TunnelSighting) -> Bool {
+    resolver.tunnels.contains {
+      $0.direction == .out && $0.peer == host && $0.time <= clamped(arrival.time, plus: TrajectoryResolver.stampSlack)
+    }
+  }
+
   /// Notes what flows that are wrong do to a flood, where no capture shows what left.
   /// - Parameter entry: -1 where the flood shows only where it arrived.
   mutating func noteOutward(

@@ -34,6 +34,8 @@ import Verification
     "delivery/modified | loss os-cmp038/enp65s0f0np0.pcap.gz 30 %",
     "learning/restart-and-silence | step ctl +10.0 s",
     "spoofed-vtep | drift host1 -100 ppm",
+    "learning/reflecting-host | missing node58/eno2.pcap.gz",
+    "stale-learn | missing host1/eth1.pcap",
   ])
   func staysRight(cell: String) throws {
     let results = try NoiseMatrix(share: 1, only: cell).run()
