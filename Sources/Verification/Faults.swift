@@ -11,12 +11,14 @@ enum Fault: UInt8, Sendable {
   case floodedAfterLearned, staleLocation, tunnelReflection, macMoved
   case spoofBlocked, untaggedPort, duplicateAddress
   /// No fault by themselves: frames that met what is installed wrongly.
-  case metInbound, metOutbound
+  case metInbound, metOutbound, metLeak
+  /// Frames in a host's name, at times at which no capture shows whether it sent them.
+  case doubtfulSender
 
   /// Whether senders choose how many kinds of it there are.
   var isVaried: Bool {
     switch self {
-    case .unknownVNI, .unknownVTEP, .forgedTunnelFrame, .staleLocation, .macMoved, .duplicateAddress: true
+    case .unknownVNI, .unknownVTEP, .forgedTunnelFrame, .doubtfulSender, .staleLocation, .macMoved, .duplicateAddress: true
     default: false
     }
   }
@@ -31,7 +33,7 @@ enum Fault: UInt8, Sendable {
     case .unmappedVNI: "unmapped-vni"
     case .crossNetworkDelivery: "cross-network-delivery"
     case .unknownVTEP: "unknown-vtep"
-    case .forgedTunnelFrame: "forged-tunnel-frame"
+    case .forgedTunnelFrame, .doubtfulSender: "forged-tunnel-frame"
     case .spoofedSourceMAC: "spoofed-source-mac"
     case .nonstandardTunnelPort: "nonstandard-tunnel-port"
     case .malformedEncapsulation: "malformed-encapsulation"
@@ -43,7 +45,7 @@ enum Fault: UInt8, Sendable {
     case .spoofBlocked: "spoof-blocked"
     case .untaggedPort: "untagged-port"
     case .duplicateAddress: "duplicate-address"
-    case .metInbound, .metOutbound: ""
+    case .metInbound, .metOutbound, .metLeak: ""
     }
   }
 }

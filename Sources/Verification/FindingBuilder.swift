@@ -73,6 +73,7 @@ struct FindingBuilder {
     explainDeliveries()
     addStretches()
     addInstalled(contradictions)
+    addUnseenLeaks()
     addDroppedByFlows()
     addDuplicates()
     addPolicyDrops()
@@ -309,7 +310,8 @@ struct FindingBuilder {
     case .macMoved:
       // Whoever speaks in a host's name teaches others wrong places.
       return drafts.indices.first {
-        drafts[$0].key?.fault == .forgedTunnelFrame && drafts[$0].finding.network == drafts[index].finding.network
+        (drafts[$0].key?.fault == .forgedTunnelFrame || drafts[$0].key?.fault == .doubtfulSender)
+          && drafts[$0].finding.network == drafts[index].finding.network
       }
     case .unknownVTEP:
       // The same strange station: one box does it.

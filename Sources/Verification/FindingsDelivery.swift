@@ -89,7 +89,8 @@ extension FindingBuilder {
   private func isSame(_ loss: Loss, _ key: StretchKey) -> Bool {
     switch key.stretch {
     case .underlay: loss.host == key.host && loss.peer == key.peer
-    case .intoTunnel, .outward, .toPort: loss.host == key.host && loss.networks == [key.network]
+    case .intoTunnel, .toPort: loss.host == key.host && loss.networks == [key.network]
+    case .outward: loss.host == key.host && loss.peer == key.peer && loss.networks == [key.network]
     case .betweenPorts: loss.peer == key.peer && loss.networks == [key.network]
     case .floodCopy: false
     }
@@ -195,6 +196,13 @@ extension FindingBuilder {
     case .intoTunnel:
       message =
         "none of \(count) frames of \(ports) that must leave \(host) shows at its tunnel point: they vanish inside \(host)"
+    case .outward where loss.peer >= 0:
+      // Flows that leave the peer out are told by themselves.
+      guard network < 0 || !judge.facts.unflooded[judge.cell(loss.host, network)].contains(loss.peer) else { return }
+      let isKnown = installed.hasFlows[Int(loss.host)]
+      message =
+        "none of \(count) floods of \(networkName(network)) that left \(host) and reached others shows on \(peer): they vanish "
+        + (isKnown ? "on the underlay" : "on the underlay, or \(host) leaves it out")
     case .outward:
       message =
         "none of \(count) frames of \(ports) that must leave \(host) shows on any other host: they vanish inside \(host), "
@@ -219,6 +227,11 @@ extension FindingBuilder {
     case .betweenPorts:
       draft.finding.certainty = .likely
       if draft.parent == nil { draft.parent = isolated[loss.peer] ?? misdirection(from: loss.host, network) }
+    case .outward where loss.peer >= 0:
+      draft.finding.certainty = .likely
+      draft.finding.next = underlaySteps(loss.peer)
+      draft.way = way(loss.host, loss.peer)
+      draft.parent = isolated[loss.peer] ?? draft.parent
     case .outward:
       draft.finding.certainty = .likely
       explainVanishing(&draft, loss)
@@ -293,7 +306,8 @@ extension FindingBuilder {
       switch key.stretch {
       case .intoTunnel: return point.isTunnel && point.host == key.host
       case .underlay, .floodCopy: return point.isTunnel && point.host == key.peer
-      case .outward: return point.host != key.host && (point.isTunnel || point.isGuestSide)
+      case .outward:
+        return (key.peer < 0 ? point.host != key.host : point.host == key.peer) && (point.isTunnel || point.isGuestSide)
       case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
       }
     }
@@ -320,7 +334,7 @@ extension FindingBuilder {
     let passing = judge.passing
     let (missed, shown): (UInt64, UInt64)
     switch key.stretch {
-    case .underlay: (missed, shown) = (passing.receivedMissed[Int(key.peer)], passing.received[Int(key.peer)])
+    case _ where key.stretch == .underlay || key.stretch == .outward && key.peer >= 0: (missed, shown) = (passing.receivedMissed[Int(key.peer)], passing.received[Int(key.peer)])
     case .intoTunnel: (missed, shown) = (passing.sentMissed[Int(key.host)], passing.sent[Int(key.host)])
     default: return false
     }
@@ -346,6 +360,7 @@ extension FindingBuilder {
     return switch key.stretch {
     case .underlay: isReached(key.peer, by: nil) || isHeard(key.peer) || judge.passing.received[Int(key.peer)] > 0
       || isDeafAndMute(key.peer) || isDeafAndMute(key.host)
+    case .outward where key.peer >= 0: judge.passing.received[Int(key.peer)] > 0 || isReached(key.peer, by: nil)
     // What the host sends shows on none of the others, which show each other's.
     case .outward:
       topology.portsOn.indices.contains { $0 != Int(key.host) && (judge.passing.received[$0] > 0 || isReached(Int32($0), by: nil)) }

@@ -50,6 +50,8 @@ extension FindingBuilder {
     case .underlay:
       !judge.isNominal(key.host, key.peer)
         && judge.faults[FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)] == nil
+    // Of floods, what reaches one host and not another is judged by host.
+    case .outward where key.peer >= 0: false
     case .intoTunnel, .outward: tagDrafts[key.port] == nil && !isPolicy(key)
     default: false
     }

@@ -45,6 +45,8 @@ extension FindingBuilder {
       message =
         "\(share) frames of \(networkName(key.network)) from \(host) for \(portName(key.port)) on \(peer) are lost on "
         + "the way, whose tunnel interface was not captured"
+    case .outward where key.peer >= 0:
+      message = "\(share) floods of \(networkName(key.network)) that left \(host) do not reach \(peer)"
     case .outward:
       message =
         "\(share) frames of \(portName(key.port)) that must leave \(host), whose tunnel interface was not captured, are "
@@ -108,7 +110,7 @@ extension FindingBuilder {
       switch key.stretch {
       case .intoTunnel: return point.isTunnel && point.host == key.host
       case .underlay, .floodCopy: return point.isTunnel && point.host == key.peer
-      case .outward: return point.isTunnel && point.host != key.host
+      case .outward: return point.isTunnel && (key.peer < 0 ? point.host != key.host : point.host == key.peer)
       case .toPort, .betweenPorts: return point.isGuestSide && point.port == key.port
       }
     }
@@ -141,7 +143,7 @@ extension FindingBuilder {
       }
     }
     switch key.stretch {
-    case .underlay:
+    case _ where key.stretch == .underlay || key.stretch == .outward && key.peer >= 0:
       let missed = passing.receivedMissed[Int(key.peer)]
       return MissRates(
         near: judge.receivingMissRate(key.peer), far: ports(key.peer), missed: missed,
@@ -168,7 +170,7 @@ extension FindingBuilder {
         }
       }
       return rates
-    case .floodCopy: return MissRates(near: 1, far: 1)
+    case .underlay, .floodCopy: return MissRates(near: 1, far: 1)
     }
   }
 

@@ -20,6 +20,7 @@ extension FindingBuilder {
       case .unknownVNI: addUnknownVNIs(group)
       case .unknownVTEP: addUnknownVTEPs(group)
       case .forgedTunnelFrame: addForged(group)
+      case .doubtfulSender: addDoubtfulSenders(group)
       case .staleLocation: addStaleLocations(group)
       case .macMoved: addMovedMACs(group)
       case .duplicateAddress: addDuplicateAddresses(group)
@@ -37,7 +38,7 @@ extension FindingBuilder {
     }
   }
 
-  private func merged(_ cases: [Case]) -> FaultRecord {
+  func merged(_ cases: [Case]) -> FaultRecord {
     var record = cases[0].record
     for item in cases.dropFirst() { record.merge(item.record) }
     return record
@@ -48,7 +49,7 @@ extension FindingBuilder {
     return cases.allSatisfy { $0.key.network == first } ? first : -1
   }
 
-  private func isOthers(_ key: FaultKey) -> Bool { (key.observed, key.detail) == Variants.others }
+  func isOthers(_ key: FaultKey) -> Bool { (key.observed, key.detail) == Variants.others }
 
   /// `one`, `one and two`, or `one, two, three and 4,093 others`; `more` of them are not named.
   private func some(_ names: [String], more: Int, isComplete: Bool = true) -> String {
@@ -66,7 +67,7 @@ extension FindingBuilder {
     return (max(0, variants.count - variants.keptCount), variants.isComplete)
   }
 
-  private func unique(_ names: [String]) -> [String] {
+  func unique(_ names: [String]) -> [String] {
     var result: [String] = []
     for name in names where !result.contains(name) { result.append(name) }
     return result

@@ -22,8 +22,14 @@ struct InstalledFacts: Sendable {
   /// Cell and MAC that a flow sends where it does not live → nothing.
   private var misplaced: Set<UInt64> = []
   private let hasMisplaced: [Bool]
+  /// Where flows hand a network's broadcasts to a port of another that was not captured; mostly nowhere.
+  let leaks: [InstalledPaths.Leak]
 
-  init(_ topology: Topology, _ installed: InstalledView, _ contradictions: [InstalledCheck.Contradiction]) {
+  init(
+    _ topology: Topology, _ installed: InstalledView, _ contradictions: [InstalledCheck.Contradiction],
+    leaks: [InstalledPaths.Leak] = []
+  ) {
+    self.leaks = leaks
     let deployment = topology.deployment
     let networks = max(1, deployment.networks.count)
     let cells = deployment.hosts.count * networks

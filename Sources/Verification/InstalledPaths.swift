@@ -39,6 +39,8 @@ struct InstalledPaths {
     /// Where it goes wrong.
     var host: Int
     var pair: Pair
+    /// Of frames that are for all.
+    var isBroadcast = false
     var flow: FlowReference?
     /// Line of the dump `file`.
     var file: String?
@@ -120,7 +122,9 @@ struct InstalledPaths {
       for (number, exit) in visit.exits.enumerated() {
         if let port = portOfPlace[exit.port] { got.insert(port) }
         guard exit.certainty == .certain, visit.certainty == .certain else { continue }
+        let known = faults.count
         look(at: exit, visit.outcome.flatMap { number < $0.deliveries.count ? $0.deliveries[number] : nil }, visit, sender)
+        for index in known..<faults.count { faults[index].isBroadcast = broadcast }
       }
     }
     for receiver in receivers {

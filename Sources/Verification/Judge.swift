@@ -71,6 +71,8 @@ struct Judge: Sendable {
   var passing: PassingCounts
   /// Outer source MACs of frames that their sender is known to have sent: `[receiver][sender]`.
   var lawfulStations: [UInt64: Set<MACAddress>] = [:]
+  /// The same of frames from guests of the sender's, where no capture shows whether it sent them.
+  var usualStations: [UInt64: Set<MACAddress>] = [:]
   let tunnelPorts: TunnelPortPlan
   let facts: InstalledFacts
   /// By host: when flows were put in anew.

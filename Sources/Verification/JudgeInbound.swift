@@ -54,6 +54,7 @@ extension Judge {
         }
       }
     }
+    if tunnel.peer >= 0, tunnel.sent < 0 { noteDoubtfulSender(at, group, base) }
     if tunnel.peer >= 0, tunnel.sent < 0, topology.hostHasTunnelPoint[Int(tunnel.peer)],
       trust.relates(tunnel.host, tunnel.peer)
     {
@@ -291,6 +292,7 @@ extension Judge {
       noteFrames(of: delivery, root, group)
       return true
     }
+    if delivery.fromEntry < 0 { noteOrphan(delivery, group, base) }
     if delivery.fromEntry >= 0 {
       let entry = resolver.passages[Int(delivery.fromEntry)]
       guard delivery.network >= 0, entry.network >= 0, !delivery.laneMatches else { return fault }

@@ -32,6 +32,7 @@ extension Judge {
     }
     if judgeUnseenEntries(group, base) { fault = true }
     noteInward(group, base)
+    if !facts.leaks.isEmpty { noteLeaks(group, base) }
     noteMovers(group, base)
     noteArrivals(group, base)
     return fault
@@ -251,10 +252,7 @@ extension Judge {
   ) {
     // A NIC that was not captured may show the others.
     guard !first.destination.isReservedBridgeGroup, isLive(tunnelOf: host, first.time) else { return }
-    var isUnsettled = false
-    if !reinstalls[Int(host)].floods.isEmpty, let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)] {
-      isUnsettled = reinstalls[Int(host)].isUnsettled(flood: vlan, at: first.time) && makes(.floodsReinstalled)
-    }
+    let isUnsettled = isUnsettled(floodsOf: network, on: host, at: first.time)
     for peer in topology.portsOn.indices where peer != Int(host) {
       guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
       // Who is left out by what was put in, too, is not missing because it was being put in.
@@ -271,6 +269,14 @@ extension Judge {
       let index = resolver.tunnels.first { $0.isCopy(of: entry, from: host) }?.observation ?? 0
       count(key, reached, trajectory, group, Int(index))
     }
+  }
+
+  /// Whether a host's flows for a network's floods were being put in anew.
+  func isUnsettled(floodsOf network: Int32, on host: Int32, at time: Int64) -> Bool {
+    guard !reinstalls[Int(host)].floods.isEmpty, let vlan = topology.deployment.hosts[Int(host)].localVLANs[Int(network)] else {
+      return false
+    }
+    return reinstalls[Int(host)].isUnsettled(flood: vlan, at: time) && makes(.floodsReinstalled)
   }
 
   /// A frame that came out of a tunnel and goes into one again: split horizon is broken.

@@ -308,6 +308,27 @@ extension Judge {
     count(
       key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first),
       points: left || isGuarded(seen) ? 0 : pointsBeyond(entry, seen), isProof: !isPruned(seen))
+    if left { countReach(of: entry.host, entry.network, group, Int(entry.first), base &+ UInt64(at) &+ 1) }
+  }
+
+  /// Counts which hosts a frame reaches that left one whose tunnel point was not captured: a flood must reach all that
+  /// have such guests.
+  mutating func countReach(
+    of host: Int32, _ network: Int32, _ group: [Observation], _ index: Int, _ trajectory: UInt64
+  ) {
+    let seen = group[index]
+    guard !isUnsettled(floodsOf: network, on: host, at: seen.time) else { return }
+    for place in topology.portsOn.indices where place != Int(host) && topology.hostHasTunnelPoint[place] {
+      let peer = Int32(truncatingIfNeeded: place)
+      guard topology.ports(on: peer, of: network).contains(where: { topology.portFacts[$0].isActive }) else { continue }
+      var isReached = isShownByPorts(of: peer) || isShownByTunnelDevice(of: peer, group) || isSentOn(by: peer)
+      for tunnel in resolver.tunnels where tunnel.host == peer && tunnel.direction == .in && tunnel.peer == host { isReached = true }
+      guard isReached || seen.destination.isBroadcast && seen.tagCount == 0 && isLive(tunnelOf: peer, seen.time, seenOn: host) else { continue }
+      let key = StretchKey(stretch: .outward, host: host, peer: peer, network: network)
+      var points = 0
+      if !isReached, tunnelWouldShow(peer, seen.time) { points = pointsOfPorts(on: peer, network, seen) > 0 ? 2 : 1 }
+      count(key, isReached, trajectory, group, index, points: points)
+    }
   }
 
   func isShownByPorts(of host: Int32) -> Bool {

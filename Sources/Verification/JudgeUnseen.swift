@@ -24,6 +24,7 @@ extension Judge {
         if facts.watchesOut[cell(host, tunnel.network)] {
           noteOutward(-1, host, tunnel.network, vni, Int(tunnel.observation), group, base)
         }
+        if !isPiece { countReach(of: host, tunnel.network, group, Int(tunnel.observation), base) }
       } else if !mayHaveComeIn(tunnel, group), isLive(tunnelOf: host, tunnel.time), isSentOnce(at, group) {
         if judgeCopies(of: -1, host: host, network: tunnel.network, vni: vni, group, base) { fault = true }
       }

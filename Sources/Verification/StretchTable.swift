@@ -12,13 +12,13 @@ struct StretchKey: FlatKey, Hashable {
     case toPort
     /// To a port on a host whose tunnel point was not captured.
     case betweenPorts
-    /// From a port on such a host, to others.
+    /// From a port on such a host, to any other; of floods that left, to one other.
     case outward
     case floodCopy
   }
   var stretch: Stretch
   var host: Int32
-  /// The far host of `underlay`, `betweenPorts`, `floodCopy` and `toPort`; -1 for all of them.
+  /// The far host of `underlay`, `betweenPorts`, `floodCopy`, `outward` and `toPort`; -1 for all of them.
   var peer: Int32 = -1
   var network: Int32
   var port: Int32 = -1

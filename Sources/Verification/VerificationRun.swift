@@ -45,7 +45,7 @@ public struct VerificationRun: Sendable {
     contradictions = InstalledCheck.contradictions(
       survey.deployment, installed, topology, without: omitted)
     judge = Judge(
-      topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions),
+      topology, trust: ClockTrust(clocks), tunnelPorts: TunnelPortPlan(survey), facts: InstalledFacts(topology, installed, contradictions, leaks: InstalledPaths.unseenLeaks(survey.deployment, topology, installed)),
       reinstalls: installed.reinstalls, without: omitted)
   }
 

@@ -83,7 +83,7 @@ struct NoiseMatrix: Sendable {
       var bundle = bundles[cell.bundle]
       cell.noise.apply(to: &bundle)
       let report = try NoiseMatrix.verify(bundle, keptAs: "\(bundle.name) \(cell.noise)")
-      let (outcome, detail) = expectation.outcome(of: report)
+      let (outcome, detail) = expectation.outcome(of: report, isShown: !cell.noise.cutsTime || expectation.shows(bundle))
       return Result(
         bundle: bundle.name, noise: cell.noise, isFaulty: expectation.isFaulty, outcome: outcome, detail: detail,
         wrongClocks: ClockTruth(cell.noise, bundles[cell.bundle]).wrong(report))
