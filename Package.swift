@@ -23,8 +23,7 @@ let package = Package(
   name: "lanecheck",
   products: [
     .executable(name: "lanecheck", targets: ["lanecheck"]),
-    .library(name: "LanecheckFrames", targets: ["Wire", "CaptureFiles"]),
-    .library(name: "LanecheckRooms", targets: ["Wire", "CaptureFiles", "OpenFlow", "Deployment", "Jobs"]),
+    .library(name: "CaptureFiles", targets: ["Wire", "CaptureFiles"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

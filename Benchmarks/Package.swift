@@ -20,7 +20,7 @@ let package = Package(
     .executableTarget(name: "read-with-libpcap", linkerSettings: [.linkedLibrary("pcap")]),
     .executableTarget(name: "measure"),
     .target(
-      name: "Scenario", dependencies: [.product(name: "LanecheckFrames", package: "lanecheck")], swiftSettings: rules),
+      name: "Scenario", dependencies: [.product(name: "CaptureFiles", package: "lanecheck")], swiftSettings: rules),
     .executableTarget(
       name: "benchmark",
       dependencies: ["Scenario", .product(name: "ArgumentParser", package: "swift-argument-parser")],

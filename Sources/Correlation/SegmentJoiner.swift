@@ -9,13 +9,10 @@ import Wire
 /// group. Where nothing was joined or cut, the groups come out as they came in.
 ///
 /// Only runs that met superframes pay for it (`activate`). Everything is then held back for a little more than
-/// `gap` and `lead`, so that what is judged still comes in the order of time. Memory depends on that window.
+/// `gap`, so that what is judged still comes in the order of time. Memory depends on that window.
 public struct SegmentJoiner: Sendable {
   /// Sightings of the same data are no further apart than this, in nanoseconds; further apart it was sent again.
   public let gap: Int64
-  /// How far captures are read ahead of each other, in nanoseconds: the correlator hands groups on in the order in
-  /// which their first sightings were read, so one may come later than another by as much.
-  public let lead: Int64
   /// Pieces count as no longer than this: a superframe of which nothing else is known.
   public let longestFrame: UInt32
   public private(set) var isActive = false
@@ -74,9 +71,8 @@ public struct SegmentJoiner: Sendable {
   private var headers: [UInt64: UInt8] = [:]
   private static var mostHeaders: Int { 65_536 }
 
-  public init(gap: Int64 = Correlator.sightingGap, lead: Int64 = 0, longestFrame: UInt32) {
+  public init(gap: Int64 = Correlator.sightingGap, longestFrame: UInt32) {
     self.gap = gap
-    self.lead = lead
     self.longestFrame = longestFrame
   }
 
@@ -150,7 +146,7 @@ public struct SegmentJoiner: Sendable {
   public mutating func settle(before watermark: Int64, _ body: ([Observation], _ isPiece: Bool) -> Void) {
     guard isActive else { return }
     // The correlator keeps a group until `gap` and a quarter have passed; what overlaps it follows within `gap`.
-    let horizon = watermark == .max ? .max : watermark &- gap &* 9 / 4 &- lead
+    let horizon = watermark == .max ? .max : watermark &- gap &* 9 / 4
     guard watermark == .max || horizon &- settled >= gap / 4 || settled == .min else { return }
     settled = horizon
     releaseHeld(horizon, body)

@@ -262,6 +262,12 @@ public final class Topology: Sendable {
     return facts.macCount > 1 && deployment.ports[port].macs.contains(mac)
   }
 
+  /// Whether a port of a host may use a MAC.
+  public func lives(_ mac: MACAddress, on host: Int32) -> Bool {
+    guard let owners = portsOfMAC[mac] else { return false }
+    return owners.contains { portHost[$0] == host }
+  }
+
   public func name(ofPoint point: Int) -> String {
     "\(deployment.hosts[plan.points[point].host].name)/\(plan.points[point].interface)"
   }

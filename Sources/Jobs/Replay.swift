@@ -81,7 +81,7 @@ enum Replay {
   ) {
     // A frame shows at most twice at a guest's point; a flood shows at its sender once for each peer.
     var correlator = Correlator(largest: max(256, 8 * survey.plan.points.count))
-    var joiner = SegmentJoiner(lead: lead, longestFrame: survey.plan.longestFrame)
+    var joiner = SegmentJoiner(longestFrame: survey.plan.longestFrame)
     var isOver = false
     while !isOver {
       var portion = portions.take()

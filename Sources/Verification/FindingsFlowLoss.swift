@@ -69,7 +69,7 @@ extension FindingBuilder {
     if key.stretch == .underlay, judge.doubted(key.host, key.peer) > 0 { return false }
     let missed = judge.stretches.records[number].visible.count - loss.record.visible.count
     let rate = Double(missed + 1) / Double(missed + judge.stretches.passed[number] + 2)
-    let tests = Double(judge.stretches.flows.losses.count) * Double(judge.stretches.keys.count)
+    let tests = Double(judge.stretches.flows.count) * Double(judge.stretches.keys.count)
     return Chance.ofAll(min(loss.visibleTimes, 64), at: rate) < 0.05 / tests
   }
 

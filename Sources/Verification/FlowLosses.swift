@@ -7,7 +7,6 @@ import Observations
 /// way round; and of so many lost flows the rest is not looked at.
 struct FlowLosses: Sendable {
   struct Loss: Sendable {
-    var stretch: Int
     var flow: UInt16
     var record = StretchRecord()
     /// Lost frames that the next point would have shown, and those that a second one would have, too; those between which
@@ -22,10 +21,15 @@ struct FlowLosses: Sendable {
   private static let words = 32
 
   private var hasPassed: [UInt64] = []
-  private(set) var losses: [Loss] = []
+  /// By stretch.
+  private var losses: [[Loss]] = []
+  private(set) var count = 0
   private var places: [UInt64: Int] = [:]
 
-  mutating func addStretch() { hasPassed.append(contentsOf: repeatElement(0, count: FlowLosses.words)) }
+  mutating func addStretch() {
+    hasPassed.append(contentsOf: repeatElement(0, count: FlowLosses.words))
+    losses.append([])
+  }
 
   @inline(__always)
   private static func place(_ stretch: Int, _ flow: UInt16) -> (word: Int, bit: UInt64) {
@@ -52,22 +56,22 @@ struct FlowLosses: Sendable {
     if let known = places[key] {
       place = known
     } else {
-      guard losses.count < FlowLosses.bound else { return }
-      place = losses.count
+      guard count < FlowLosses.bound else { return }
+      count += 1
+      place = losses[stretch].count
       places[key] = place
-      losses.append(Loss(stretch: stretch, flow: flow))
+      losses[stretch].append(Loss(flow: flow))
     }
-    losses[place].record.note(trajectory, group, index, points: points, isProof: true)
-    guard losses[place].shown != shown else { return }
-    losses[place].shown = shown
-    losses[place].visibleTimes += 1
-    if points > 1 { losses[place].provenTimes += 1 }
+    losses[stretch][place].record.note(trajectory, group, index, points: points, isProof: true)
+    guard losses[stretch][place].shown != shown else { return }
+    losses[stretch][place].shown = shown
+    losses[stretch][place].visibleTimes += 1
+    if points > 1 { losses[stretch][place].provenTimes += 1 }
   }
 
   /// The lost flows of a stretch of which no frame passed.
   func whole(on stretch: Int) -> [Loss] {
-    losses.filter {
-      guard $0.stretch == stretch else { return false }
+    losses[stretch].filter {
       let (word, bit) = FlowLosses.place(stretch, $0.flow)
       return hasPassed[word] & bit == 0
     }

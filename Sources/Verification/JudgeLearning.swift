@@ -165,7 +165,7 @@ extension Judge {
       guard isFollowing || hasNoEntry(tunnel, group) else { continue }
       let source = group[Int(tunnel.observation)].source
       guard let owners = topology.portsOfMAC[source], !topology.livesInSeveralPlaces(source) else { continue }
-      if owners.contains(where: { topology.portHost[$0] == tunnel.host }) {
+      if topology.lives(source, on: tunnel.host) {
         let isKnown = movers.isKnown(tunnel.network, source)
         guard owners.count > 1 || isKnown else { continue }
         movers.note(tunnel.network, source, on: tunnel.host)
@@ -241,8 +241,7 @@ extension Judge {
   }
 
   private func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool {
-    guard Int(vtep) < topology.vtepHost.count, let owners = topology.portsOfMAC[mac] else { return false }
-    return owners.contains { topology.portHost[$0] == topology.vtepHost[Int(vtep)] }
+    Int(vtep) < topology.vtepHost.count && topology.lives(mac, on: topology.vtepHost[Int(vtep)])
   }
 
   /// A flood must have a copy for every host with active ports of the network.
@@ -282,9 +281,7 @@ extension Judge {
   /// A frame that came out of a tunnel and goes into one again: split horizon is broken.
   private mutating func judgeReflection(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[Int(tunnel.observation)]
-    let owners = topology.portsOfMAC[seen.source] ?? []
-    guard cameIn(tunnel), !owners.contains(where: { topology.portHost[$0] == tunnel.host }) || !makes(.guestsForward)
-    else { return false }
+    guard cameIn(tunnel), !topology.lives(seen.source, on: tunnel.host) || !makes(.guestsForward) else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
     record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))

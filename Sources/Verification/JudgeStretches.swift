@@ -407,10 +407,8 @@ extension Judge {
     for passage in resolver.passages
     where passage.direction == .toGuest && passage.fromTunnel < 0 && passage.fromEntry < 0 {
       let source = group[Int(passage.first)].source
-      guard let owners = topology.portsOfMAC[source], isLive(tunnelOf: passage.host, passage.start) else { continue }
-      if !owners.contains(where: { topology.portHost[$0] == passage.host }) {
-        visitors.insert(visitor(source, passage.host))
-      }
+      guard topology.portsOfMAC[source] != nil, isLive(tunnelOf: passage.host, passage.start) else { continue }
+      if !topology.lives(source, on: passage.host) { visitors.insert(visitor(source, passage.host)) }
     }
   }
 

@@ -60,12 +60,12 @@ extension Judge {
       !topology.hostHasTunnelPoint[Int(arrival.peer)]
     else { return false }
     let cell = cell(arrival.peer, arrival.network)
-    if facts.reflects[cell], !lives(seen.source, on: arrival.peer), wasSent(to: arrival.peer, before: arrival) {
+    if facts.reflects[cell], !topology.lives(seen.source, on: arrival.peer), wasSent(to: arrival.peer, before: arrival) {
       let key = FaultKey(fault: .tunnelReflection, host: arrival.peer, network: arrival.network)
       record(key, base, group, Int(arrival.observation), isWeak: false)
       return true
     }
-    guard facts.isMisplaced(cell, seen.destination), lives(seen.source, on: arrival.peer),
+    guard facts.isMisplaced(cell, seen.destination), topology.lives(seen.source, on: arrival.peer),
       !topology.livesInSeveralPlaces(seen.destination),
       let owner = topology.portsOfMAC[seen.destination]?.first(where: { topology.portNetwork[$0] == arrival.network })
     else { return false }
@@ -80,10 +80,6 @@ extension Judge {
     record(key, base, group, Int(arrival.observation), isWeak: false)
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = topology.plan.hostVTEPs[Int(home)].first }
     return true
-  }
-
-  private func lives(_ mac: MACAddress, on host: Int32) -> Bool {
-    (topology.portsOfMAC[mac] ?? []).contains { topology.portHost[$0] == host }
   }
 
   /// Whether another host sent the frame to a host before that one sent it on.

@@ -5,20 +5,23 @@ import Wire
 
 /// Frames that end in the Linux bridge between a guest's tap and br-int, where security groups are applied.
 struct PolicyCounts: Sendable {
-  /// By port: handed to it and seen at its tap; ended before; sent by it and seen at br-int's side; ended before.
-  var delivered: [UInt64]
-  var refused: [FaultRecord?]
-  var sent: [UInt64]
-  var held: [FaultRecord?]
-  /// Of both: what waits until it is known that the point beyond was still recording.
-  var waiting: [FaultRecord?]
+  /// One way through a port's bridge.
+  struct Way: Sendable {
+    /// Seen on both sides.
+    var passed: UInt64 = 0
+    /// Ended between them.
+    var ended: FaultRecord?
+    /// Of those, what waits until it is known that the point beyond was still recording.
+    var waiting: FaultRecord?
+  }
+
+  /// By port: what was handed to it, and what it sent.
+  var inbound: [Way]
+  var outbound: [Way]
 
   init(ports: Int) {
-    delivered = Array(repeating: 0, count: ports)
-    sent = delivered
-    refused = Array(repeating: nil, count: ports)
-    held = refused
-    waiting = refused + refused
+    inbound = Array(repeating: Way(), count: ports)
+    outbound = inbound
   }
 }
 
@@ -37,45 +40,29 @@ extension Judge {
       guard seen.frameClass != .fragment, seen.frameClass != .tcp || seen.length <= 90 else { continue }
       guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast else { continue }
       if passage.ranks & 9 == 9 {
-        if passage.direction == .toGuest { policy.delivered[port] &+= 1 } else { policy.sent[port] &+= 1 }
+        if passage.direction == .toGuest { policy.inbound[port].passed &+= 1 } else { policy.outbound[port].passed &+= 1 }
       } else if passage.ranks == 8, passage.direction == .toGuest, isRecording(tap, passage.start),
         !isShown(passage, at: 1),
         seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
       {
-        settlePolicy(port)
         let isKnown = shared.isKnown(until: passage.start, at: [tap]) || !makes(.notRecording)
-        let number = UInt64(at) &+ 1
-        if isKnown {
-          note(&policy.refused[port], group, Int(passage.first), base &+ number)
-        } else {
-          note(&policy.waiting[2 * port], group, Int(passage.first), base &+ number)
-        }
+        policy.inbound[port].settle { shared.isKnown(until: $0, at: [tap]) }
+        policy.inbound[port].end(group, Int(passage.first), base &+ UInt64(at) &+ 1, isKnown: isKnown)
       } else if passage.ranks == 1, passage.direction == .fromGuest, isRecording(bridge, passage.start),
         !isShown(passage, at: 8), topology.isOwn(seen.source, of: port), !hasLeft(at), !isShown(beside: passage.host)
       {
-        settlePolicy(port)
         let isKnown = shared.isKnown(until: passage.start, at: [bridge]) || !makes(.notRecording)
-        let number = UInt64(at) &+ 1
-        if isKnown {
-          note(&policy.held[port], group, Int(passage.first), base &+ number)
-        } else {
-          note(&policy.waiting[2 * port + 1], group, Int(passage.first), base &+ number)
-        }
+        policy.outbound[port].settle { shared.isKnown(until: $0, at: [bridge]) }
+        policy.outbound[port].end(group, Int(passage.first), base &+ UInt64(at) &+ 1, isKnown: isKnown)
       }
     }
   }
 
   /// Counts what waited for a later frame at the point beyond.
   mutating func settlePolicy(_ port: Int) {
-    for (number, rank) in [(2 * port, 0), (2 * port + 1, 3)] {
-      guard let record = policy.waiting[number],
-        shared.isKnown(until: record.last, at: [Int(topology.pointOfRank[port * 4 + rank])])
-      else { continue }
-      policy.waiting[number] = nil
-      var known = (rank == 0 ? policy.refused[port] : policy.held[port]) ?? FaultRecord()
-      known.merge(record)
-      if rank == 0 { policy.refused[port] = known } else { policy.held[port] = known }
-    }
+    let (tap, bridge) = (Int(topology.pointOfRank[port * 4]), Int(topology.pointOfRank[port * 4 + 3]))
+    policy.inbound[port].settle { shared.isKnown(until: $0, at: [tap]) }
+    policy.outbound[port].settle { shared.isKnown(until: $0, at: [bridge]) }
   }
 
   /// Whether another sighting of the frame at the same port has what this one lacks: captures may write twice.
@@ -86,13 +73,27 @@ extension Judge {
     }
     return false
   }
+}
 
-  private func note(_ record: inout FaultRecord?, _ group: [Observation], _ index: Int, _ trajectory: UInt64) {
-    var own = record ?? FaultRecord()
-    record = nil
-    own.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
-    own.frames.add(group[index])
-    record = own
+extension PolicyCounts.Way {
+  /// Counts what waited, where the point beyond is known to have recorded until then.
+  mutating func settle(_ isKnown: (_ last: Int64) -> Bool) {
+    guard let record = waiting, isKnown(record.last) else { return }
+    waiting = nil
+    ended = ended.map {
+      var both = $0
+      both.merge(record)
+      return both
+    } ?? record
+  }
+
+  mutating func end(_ group: [Observation], _ index: Int, _ trajectory: UInt64, isKnown: Bool) {
+    var record = (isKnown ? ended : waiting) ?? FaultRecord()
+    // One owner: nothing is copied.
+    if isKnown { ended = nil } else { waiting = nil }
+    record.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
+    record.frames.add(group[index])
+    if isKnown { ended = record } else { waiting = record }
   }
 }
 
@@ -102,19 +103,14 @@ extension FindingBuilder {
       let tap = Int(topology.pointOfRank[port * 4])
       let bridge = Int(topology.pointOfRank[port * 4 + 3])
       guard tap >= 0, bridge >= 0 else { continue }
-      if let record = judge.policy.refused[port] {
-        add(record, of: port, passed: judge.policy.delivered[port], missedBy: tap, isInbound: true)
-      }
-      if let record = judge.policy.held[port] {
-        add(record, of: port, passed: judge.policy.sent[port], missedBy: bridge, isInbound: false)
-      }
+      add(judge.policy.inbound[port], of: port, missedBy: tap, isInbound: true)
+      add(judge.policy.outbound[port], of: port, missedBy: bridge, isInbound: false)
     }
   }
 
-  private mutating func add(
-    _ record: FaultRecord, of port: Int, passed: UInt64, missedBy point: Int, isInbound: Bool
-  ) {
-    let total = record.count + passed
+  private mutating func add(_ way: PolicyCounts.Way, of port: Int, missedBy point: Int, isInbound: Bool) {
+    guard let record = way.ended else { return }
+    let total = record.count + way.passed
     // What its capture lost ends there, too.
     let rate = judge.passing.shown[point] + judge.passing.missed[point] > 0 ? judge.passing.rate(ofPoint: point) : 0.1
     guard record.count >= 3, Double(record.count) > 3 * rate * Double(total) + 2 else { return }

@@ -66,6 +66,6 @@ extension Judge {
 
   mutating func settleAll() {
     for number in stretches.keys.indices { settle(number) }
-    for port in policy.refused.indices { settlePolicy(port) }
+    for port in policy.inbound.indices { settlePolicy(port) }
   }
 }

@@ -82,31 +82,6 @@ import Wire
     #expect(Self.pieces(seen) == [Piece([0, 1, 2], 100), Piece([0, 1, 2], 100), Piece([0, 1, 2], 50)])
   }
 
-  /// Captures are read ahead of each other: a superframe may be handed on after its segments, by as much.
-  @Test(arguments: [Int64(0), 2000]) func aSuperframeThatIsReadLateIsWaitedFor(lead: Int64) {
-    var joiner = SegmentJoiner(gap: Self.gap, lead: lead, longestFrame: 100_000)
-    joiner.activate()
-    var pieces: [[UInt16]] = []
-    func add(_ point: UInt16, _ range: Range<UInt32>, at time: Int64, frame: UInt32) {
-      joiner.add([
-        SegmentRecord(
-          flow: 1, time: time, content: 0, frame: frame, capture: point, isDatagram: false, hasContent: false,
-          sequence: range.lowerBound, length: UInt32(range.count), header: 32)
-      ])
-      let seen = Observation(
-        digest: UInt64(range.lowerBound) << 32 | UInt64(range.upperBound), time: time, source: .zero, destination: .zero,
-        outer: 0, frame: frame, capture: point, point: point, vni: 0, outerFrom: 0, outerTo: 0, tunnelPort: 0, bits: 0,
-        target: 0, length: UInt32(range.count) + 66, tagCount: 0, direction: .unknown, basis: .none, frameClass: .tcp)
-      joiner.add([seen], isPiece: false)
-    }
-    add(1, 0..<100, at: 20, frame: 1)
-    add(1, 100..<200, at: 21, frame: 2)
-    joiner.settle(before: 4000) { group, _ in pieces.append(group.map(\.point)) }
-    add(0, 0..<200, at: 10, frame: 1)
-    joiner.settle(before: .max) { group, _ in pieces.append(group.map(\.point)) }
-    #expect(pieces == (lead == 0 ? [[1], [1], [0]] : [[0, 1], [0, 1]]))
-  }
-
   /// Where all was captured, what is joined must be the same data.
   @Test(arguments: [nil, 5, 120, 299] as [Int?]) func dataIsCompared(_ changed: Int?) {
     var sent: [UInt8] = []
