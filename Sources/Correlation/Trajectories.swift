@@ -44,7 +44,7 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
   /// The entry (index into `passages`) that it left from. -1 where none was seen. For `in`: where the sender's
   /// own copy was seen, that one's entry.
   public var entry: Int32 = -1
-  /// `in`: the sighting at the sender (index into `tunnels`). -1 where none was seen.
+  /// `in`: the sighting at the sender (index into `tunnels`), which may have another VNI. -1 where none was seen.
   public var sent: Int32 = -1
   /// `in`: how many deliveries came of it.
   public var deliveries: Int32 = 0
@@ -62,7 +62,7 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
 public struct TrajectoryResolver: Sendable {
   public let topology: Topology
   public private(set) var passages: [Passage] = []
-  public private(set) var tunnels: [TunnelSighting] = []
+  public internal(set) var tunnels: [TunnelSighting] = []
   /// Further sightings at points in series, each with the tunnel sighting that it belongs to.
   public private(set) var series: [(tunnel: Int32, observation: Int32)] = []
   /// Mirrors, `any`, bridges: evidence beside the path (indices into the group).
@@ -94,6 +94,7 @@ public struct TrajectoryResolver: Sendable {
     }
     assignCopies(group)
     assignArrivals(group)
+    assignChanged(group)
     assignDeliveries(group)
   }
 

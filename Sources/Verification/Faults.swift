@@ -7,7 +7,7 @@ enum Fault: UInt8, Sendable {
   case wrongVNI, wrongLocalVLAN, vlanNotStripped, unexpectedVLANTag, unknownVNI, unmappedVNI
   case crossNetworkDelivery, unknownVTEP, forgedTunnelFrame, spoofedSourceMAC
   case nonstandardTunnelPort, malformedEncapsulation
-  case frameLost
+  case frameLost, changedVNI
   case floodedAfterLearned, staleLocation, tunnelReflection, macMoved
   case spoofBlocked, untaggedPort, duplicateAddress
   /// No fault by themselves: frames that met what is installed wrongly.
@@ -38,6 +38,7 @@ enum Fault: UInt8, Sendable {
     case .nonstandardTunnelPort: "nonstandard-tunnel-port"
     case .malformedEncapsulation: "malformed-encapsulation"
     case .frameLost: "frame-lost"
+    case .changedVNI: "frame-modified"
     case .floodedAfterLearned: "flooded-after-learned"
     case .staleLocation: "stale-location"
     case .tunnelReflection: "tunnel-reflection"

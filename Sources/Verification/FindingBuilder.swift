@@ -132,6 +132,7 @@ struct FindingBuilder {
     case .crossNetworkDelivery: addCrossNetworkDelivery(key, record)
     case .nonstandardTunnelPort: addTunnelPort(key, record)
     case .frameLost: addLostAtTag(key, record)
+    case .changedVNI: addChangedVNI(key, record)
     case .floodedAfterLearned: addFloodedAfterLearned(key, record)
     case .tunnelReflection: addReflection(key, record)
     case .spoofedSourceMAC, .spoofBlocked: addSpoofed(key, record)

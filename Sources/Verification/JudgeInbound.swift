@@ -19,6 +19,10 @@ extension Judge {
     }
     var fault = judgePort(at, group, base)
     if judgeBlindSender(at, group, base) { fault = true }
+    if resolver.changedID(of: tunnel) != nil {
+      record(changedKey(tunnel), trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
+      fault = true
+    }
     if tunnel.sent < 0, tunnel.entry >= 0 {
       let entry = resolver.passages[Int(tunnel.entry)]
       let wrong =
@@ -91,6 +95,13 @@ extension Judge {
       record(FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni), base, group, index, isWeak: false)
     }
     return fault
+  }
+
+  /// An arrival whose VNI is not the one that its sender gave it.
+  private func changedKey(_ arrival: TunnelSighting) -> FaultKey {
+    FaultKey(
+      fault: .changedVNI, host: arrival.host, network: resolver.tunnels[Int(arrival.sent)].network, observed: arrival.vni,
+      detail: UInt64(UInt32(bitPattern: arrival.peer)))
   }
 
   /// Whether another arrival from the same host is known to be the frame that was sent.
@@ -253,12 +264,14 @@ extension Judge {
       guard delivery.network >= 0, !delivery.laneMatches else {
         // The lane is the port's; was it the sender's as well?
         if let wrong = senderFault(of: arrival), wrong.network != delivery.network {
+          let root =
+            resolver.changedID(of: arrival) == nil
+            ? FaultKey(fault: .wrongVNI, host: wrong.host, network: wrong.network, port: wrong.port, observed: arrival.vni)
+            : changedKey(arrival)
           let key = FaultKey(
             fault: .crossNetworkDelivery, host: delivery.host, network: wrong.network, port: delivery.port,
-            observed: UInt32(bitPattern: delivery.network), via: .wrongVNI, viaHost: wrong.host)
+            observed: UInt32(bitPattern: delivery.network), via: root.fault, viaHost: root.host)
           recordDelivery(key, wrong.trajectory(base), delivery, group)
-          let root = FaultKey(
-            fault: .wrongVNI, host: wrong.host, network: wrong.network, port: wrong.port, observed: arrival.vni)
           noteFrames(of: delivery, root, group)
           return true
         }

@@ -148,6 +148,21 @@ extension FindingBuilder {
     }
   }
 
+  /// Frames whose tunnel header is another one where they arrive: the switch that took them in may not know.
+  mutating func addChangedVNI(_ key: FaultKey, _ record: FaultRecord) {
+    let sender = hostName(Int32(truncatingIfNeeded: key.detail))
+    let sent = topology.vni(ofNetwork: Int(key.network))
+    var draft = draft(
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network,
+      message: "tunnel frames of \(networkName(key.network)) that \(sender) sends"
+        + (sent.map { " on \(vniText($0))" } ?? "") + " arrive at \(hostName(key.host)) on \(vniText(key.observed)), "
+        + "\(laneText(key.observed)): their tunnel header is changed on the underlay")
+    draft.finding.cause = Cause(kind: .underlay, text: "the underlay between \(sender) and \(hostName(key.host))")
+    if let sent { draft.finding.expected = [("vni", .number(Int64(sent)))] }
+    draft.finding.observed = [("vni", .number(Int64(key.observed)))]
+    drafts.append(draft)
+  }
+
   /// The finding about changed content that explains why frames vanish on a stretch.
   func modification(on stretch: StretchKey.Stretch, _ host: Int32, _ peer: Int32) -> Int? {
     switch stretch {

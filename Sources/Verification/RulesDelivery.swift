@@ -89,7 +89,8 @@ let deliveryRules: [Rule] = [
     "A frame arrived with other content than it was sent with.",
     needs: "Captures at both points with the same depth.",
     meaning: """
-      Addresses, ports and sequence say that it is the same frame; its content differs, one to one and in order.
+      Addresses, ports and sequence say that it is the same frame; its content differs, one to one and in order. Or the
+      frame is the same and came on another VNI than its sender gave it, which puts it into another lane.
       """,
     origins: """
       - A faulty NIC, driver or offload; memory errors.
@@ -103,7 +104,7 @@ let deliveryRules: [Rule] = [
     remedy: "Switch the faulty offload off, replace the NIC, or remove the flow.",
     exceptions: """
       Unfinished checksums at a sender (offload), superframes (GSO, TSO, GRO), padding and snap lengths are no
-      modification. Packets without an IPv4 identification, and IPv6 other than echoes, cannot be known again once
+      modification. Nor is another VNI one where a guest of the sender's in that lane has the same MAC. Packets without an IPv4 identification, and IPv6 other than echoes, cannot be known again once
       their content differs, nor those of senders that give many packets the same identification. Only the first 128
       octets of a packet are compared.
       """),
