@@ -46,6 +46,8 @@ struct FindingBuilder {
     var stations: Set<UInt64> = []
     /// Sender and receiver (`way`), where frames vanish between them.
     var way: UInt64?
+    /// Host, where frames vanish on their way into its tunnels.
+    var leaving: Int32?
     /// Host and peer, where the host sends the peer nothing, or takes nothing from it, for want of a tunnel.
     var lacking: UInt64?
     /// Index of the draft that it follows from.

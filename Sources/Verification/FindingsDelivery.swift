@@ -235,7 +235,9 @@ extension FindingBuilder {
     case .outward:
       draft.finding.certainty = .likely
       explainVanishing(&draft, loss)
-    case .intoTunnel: explainVanishing(&draft, loss)
+    case .intoTunnel:
+      draft.leaving = loss.host
+      explainVanishing(&draft, loss)
     case .underlay:
       draft.finding.next = underlaySteps(loss.peer)
       if judge.isNominal(loss.host, loss.peer) { takeAsTheyAre(&draft) }

@@ -119,11 +119,14 @@ extension FindingBuilder {
     drafts.append(draft)
     if main.kind != .reservedBits { claimLosses(from: sender, seen, draft.parent ?? drafts.count - 1) }
   }
-  /// What arrives malformed is what does not arrive as it was sent.
+
+  /// What arrives malformed is what does not arrive as it was sent; what leaves malformed does not leave otherwise.
   private mutating func claimLosses(from sender: Int32, _ seen: [Anomalies], _ root: Int) {
     guard sender >= 0 else { return }
-    for viewer in seen where viewer.host != sender {
-      for index in drafts.indices where drafts[index].way == way(sender, viewer.host) && drafts[index].parent == nil {
+    for viewer in seen {
+      let isSender = viewer.host == sender
+      for index in drafts.indices where drafts[index].parent == nil {
+        guard isSender ? drafts[index].leaving == sender : drafts[index].way == way(sender, viewer.host) else { continue }
         if viewer.record.count * 5 >= drafts[index].finding.count * 4 { drafts[index].parent = root }
       }
     }

@@ -102,6 +102,7 @@ extension FindingBuilder {
       ]
     } else {
       draft.finding.port = portName(key.port)
+      if key.stretch == .intoTunnel { draft.leaving = key.host }
       draft.finding.next = [
         key.stretch == .outward ? "capture the tunnel interface of \(host)" : "on \(host): ovs-appctl dpctl/dump-flows | grep drop"
       ]

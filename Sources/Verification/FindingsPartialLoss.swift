@@ -66,6 +66,7 @@ extension FindingBuilder {
     draft.parent = modification(on: key.stretch, key.host, key.peer)
     if draft.parent == nil, key.stretch == .toPort { draft.parent = mistranslation(at: key.host, key.network) }
     if key.stretch == .underlay { draft.way = way(key.host, key.peer) }
+    if key.stretch == .intoTunnel { draft.leaving = key.host }
     var loss = Loss(stretch: key.stretch, host: key.host, peer: key.peer)
     loss.add(key, record, passed: passed)
     addCounters(&draft, loss)

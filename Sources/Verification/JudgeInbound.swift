@@ -23,14 +23,10 @@ extension Judge {
       record(changedKey(tunnel), trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
-    if tunnel.sent < 0, tunnel.entry >= 0 {
-      let entry = resolver.passages[Int(tunnel.entry)]
-      let wrong =
-        entry.network < 0
-        ? []
-        : judgeLane(
-          of: tunnel, at: tunnel.peer, network: entry.network, port: entry.port,
-          trajectoryNumber(of: tunnel, base), isWeak: false, group)
+    if tunnel.sent < 0, let origin = unseenOrigin(of: tunnel, seen), origin.network >= 0 {
+      let wrong = judgeLane(
+        of: tunnel, at: tunnel.peer, network: origin.network, port: origin.port, trajectoryNumber(of: tunnel, base),
+        isWeak: tunnel.entry < 0, group)
       if !wrong.isEmpty { fault = true }
     }
     let isSenderCaptured = tunnel.peer >= 0 && topology.hostHasTunnelPoint[Int(tunnel.peer)]
@@ -95,6 +91,19 @@ extension Judge {
       record(FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni), base, group, index, isWeak: false)
     }
     return fault
+  }
+
+  /// Where a frame entered whose sender's tunnel interface was not captured: at a port that shows it, or at that of the
+  /// one guest there with its MAC, where no capture shows that port either.
+  private func unseenOrigin(of arrival: TunnelSighting, _ seen: Observation) -> (network: Int32, port: Int32)? {
+    if arrival.entry >= 0 {
+      let entry = resolver.passages[Int(arrival.entry)]
+      return (entry.network, entry.port)
+    }
+    guard arrival.peer >= 0, !topology.hostHasTunnelPoint[Int(arrival.peer)],
+      let owner = soleOwner(of: seen.source, on: arrival.peer), !topology.portIsCaptured[owner]
+    else { return nil }
+    return (topology.portNetwork[owner], Int32(truncatingIfNeeded: owner))
   }
 
   /// An arrival whose VNI is not the one that its sender gave it.

@@ -57,6 +57,28 @@ import Wire
     #expect(causes.first?.message.contains("changed on the way") == true)
   }
 
+  /// What leaves a host malformed is not lost inside it as well.
+  @Test func whatIsMalformedByItsSenderIsNotLostAsWell() throws {
+    var overlay = Self.overlay()
+    func isHit(_ sighting: MadeOverlay.Sighting) -> Bool {
+      switch sighting.place {
+      case .out: sighting.host == 0 && sighting.vni == 0x2711
+      case .in(0): sighting.vni == 0x2711
+      default: false
+      }
+    }
+    overlay.distorts = { sighting, packet in
+      var packet = packet
+      if isHit(sighting) { packet[42] = 0 }
+      return packet
+    }
+    overlay.inbound = { isHit($0) ? nil : $0.vni == 0x2711 ? 0 : 1 }
+    MadeFaultsTests.talk(&overlay, rounds: 4)
+    let causes = MadeFaultsTests.causes(try overlay.verify())
+    #expect(causes.map(\.rule) == ["malformed-encapsulation"])
+    #expect(causes.first?.host == "ash")
+  }
+
   /// The port of `red` on the first host is on the VLAN of `blue` between two moments; no dump shows that.
   @Test(arguments: [true, false])
   func aTagThatWasAnotherForAWhileIsOneCause(areTunnelsCaptured: Bool) throws {

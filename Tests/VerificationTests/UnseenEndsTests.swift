@@ -43,6 +43,22 @@ import Wire
     #expect(report.findings.filter { $0.rule != "point-not-covered" }.map(\.message) == [])
   }
 
+  /// A host of which nothing was captured sends in another lane: dumps prove it, and without any it is a suspicion.
+  @Test(arguments: [true, false])
+  func aWrongLaneShowsWhereItArrives(hasFlows: Bool) throws {
+    var overlay = MadeFaultsTests.overlay()
+    overlay.hasFlows = hasFlows
+    overlay.uncaptured = Self.ports(of: overlay, on: 0..<1).union(["ash/eth1"])
+    overlay.lane = { $0.sender == 0 ? 0x2712 : $0.vni }
+    Self.edit(&overlay, 0, "22", "0x2711", "0x2712")
+    MadeFaultsTests.talk(&overlay)
+    let report = try overlay.verify()
+    #expect(report.verdict == (hasFlows ? .fail : .inconclusive))
+    let cause = try #require(MadeFaultsTests.causes(report).first { $0.rule == "wrong-vni" })
+    #expect(cause.host == "ash" && cause.network == "red")
+    #expect(hasFlows == (cause.cause?.kind == .flow))
+  }
+
   /// The flow says so, or there are many.
   @Test(arguments: [true, false])
   func aFloodWithoutAPeerIsFound(isInstalled: Bool) throws {
