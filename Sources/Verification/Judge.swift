@@ -3,33 +3,6 @@ import Deployment
 import Observations
 import Wire
 
-/// When a point's captures began and ended, in the reference clock; frames outside prove nothing.
-struct LiveSpan: Sendable {
-  var first = Int64.max
-  /// `max` while a capture of the point is still being read.
-  var last = Int64.min
-  /// In order: what lies strictly within one is not covered.
-  var holes: [ClosedRange<Int64>] = []
-
-  /// `slack`: how far the time may be off, in nanoseconds.
-  func contains(_ time: Int64, within slack: Int64) -> Bool {
-    slack == 0
-      ? contains(time)
-      : contains(clamped(time, minus: slack)) && (last == .max || clamped(time, plus: slack) <= last) && contains(time)
-  }
-
-  func contains(_ time: Int64) -> Bool {
-    guard first <= time, time <= last else { return false }
-    guard !holes.isEmpty else { return true }
-    var (low, high) = (0, holes.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if holes[middle].upperBound <= time { low = middle + 1 } else { high = middle }
-    }
-    return low == holes.count || holes[low].lowerBound >= time
-  }
-}
-
 /// Judges each trajectory once, and keeps counts and evidence by fault.
 struct Judge: Sendable {
   let topology: Topology
@@ -80,7 +53,7 @@ struct Judge: Sendable {
   /// Exceptions that are not made.
   private let omitted: Set<RuleException>
   /// Fault and host → how many kinds of it there are.
-  private(set) var variants: [UInt64: Variants] = [:]
+  var variants: [UInt64: Variants] = [:]
   var ledger = LearningLedger()
   /// MAC and host: guests that were last heard on a host where no port of theirs is known.
   var visitors: Set<UInt64> = []
@@ -229,45 +202,6 @@ struct Judge: Sendable {
     counts.unjudgedReasons[reason, default: 0] += UInt64(number)
   }
 
-  // MARK: Outbound
-
-  mutating func judgeCopy(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
-    let tunnel = resolver.tunnels[at]
-    let index = Int(tunnel.observation)
-    let seen = group[index]
-    var fault = false
-    if judgePort(at, group, base) { fault = true }
-    var network: Int32 = -1
-    var port: Int32 = -1
-    var isWeak = false
-    var trajectory = base
-    if tunnel.entry >= 0 {
-      let entry = resolver.passages[Int(tunnel.entry)]
-      network = entry.network
-      port = entry.port
-      trajectory = base &+ UInt64(tunnel.entry) &+ 1
-    } else if let owner = soleOwner(of: seen.source, on: tunnel.host), !topology.portIsCaptured[owner] {
-      network = topology.portNetwork[owner]
-      port = Int32(owner)
-      isWeak = true
-    }
-    if network >= 0 {
-      let wrong = judgeLane(
-        of: tunnel, at: tunnel.host, network: network, port: port, trajectory, isWeak: isWeak, group)
-      for key in wrong {
-        noteArrivals(of: at, key, group)
-        fault = true
-      }
-    } else if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
-      let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
-      record(key, trajectory, group, index, isWeak: false)
-    }
-    if isUndeclared(tunnel, seen) {
-      record(FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni), trajectory, group, index, isWeak: false)
-    }
-    return fault
-  }
-
   // Loops, not closures over the judge: one that captures it copies it, for every group.
 
   private func hasTunnelSighting(_ group: [Observation]) -> Bool {
@@ -297,130 +231,6 @@ struct Judge: Sendable {
       tunnelPorts.of(from, towards: to, seen: seen.tunnelPort), tunnelPorts.of(to, towards: from, seen: seen.tunnelPort),
     ].compactMap { $0 }
     return !ends.isEmpty && !ends.contains(seen.tunnelPort)
-  }
-
-  /// Whether a port of the network that got a frame has the same source MAC on the host where it entered, or, where
-  /// that is not known, on any: cloned tenants send the same bytes.
-  func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
-    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1, makes(.clonedTenants) else { return false }
-    return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
-  }
-
-  /// Compares the VNI and the tags of a tunnel frame with the network of the port on `sender` that it came from.
-  mutating func judgeLane(
-    of tunnel: TunnelSighting, at sender: Int32, network: Int32, port: Int32, _ trajectory: UInt64, isWeak: Bool,
-    _ group: [Observation]
-  ) -> [FaultKey] {
-    let index = Int(tunnel.observation)
-    let seen = group[index]
-    var wrong: [FaultKey] = []
-    let isLaneKnown = tunnel.entry >= 0 && resolver.passages[Int(tunnel.entry)].tagsKnown
-    if topology.vni(ofNetwork: Int(network)) != nil, !topology.isLane(tunnel, of: network),
-      // Of a trunk, the tag at the port says which network a frame is of.
-      isLaneKnown || !topology.portFacts[Int(port)].hasSubports
-    {
-      let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
-      let isClone = isClone(seen.source, network: tunnel.network, on: sender)
-      record(key, trajectory, group, index, isWeak: isWeak, isClone: isClone)
-      wrong.append(key)
-    }
-    guard seen.tagCount > 0 else { return wrong }
-    let entry = tunnel.entry >= 0 ? resolver.passages[Int(tunnel.entry)] : nil
-    guard entry?.tagsKnown ?? true, Int(seen.tagCount) == Int(entry?.tagCount ?? 0) + 1 || !makes(.guestsOwnTag) else { return wrong }
-    // Where no source names the local VLAN, one tag more than at the entry is a suspicion.
-    let local = localVLAN(sender, network, port)
-    guard local == nil ? entry != nil : local == seen.vid else { return wrong }
-    let key = FaultKey(fault: .vlanNotStripped, host: sender, network: network, observed: UInt32(seen.vid))
-    record(key, trajectory, group, index, isWeak: entry == nil || local == nil)
-    return wrong + [key]
-  }
-
-  /// Sightings of a wrong copy further on belong to the same fault.
-  mutating func noteArrivals(of copy: Int, _ key: FaultKey, _ group: [Observation]) {
-    for tunnel in resolver.tunnels where tunnel.direction == .in && Int(tunnel.sent) == copy {
-      faults[key]?.frames.add(group[Int(tunnel.observation)])
-    }
-  }
-
-  /// The one port of a host that may use this MAC.
-  func soleOwner(of mac: MACAddress, on host: Int32) -> Int? {
-    guard let owners = topology.portsOfMAC[mac] else { return nil }
-    var found: Int?
-    for owner in owners where topology.portHost[owner] == host {
-      if found != nil { return nil }
-      found = owner
-    }
-    return found
-  }
-
-  /// Whether hosts exchange frames of a network that the intent, which says it is complete, does not know.
-  func isUndeclared(_ tunnel: TunnelSighting, _ seen: Observation) -> Bool {
-    !topology.undeclared.isEmpty && topology.undeclared.contains(tunnel.network) && isBetweenVTEPs(seen)
-  }
-
-  func isBetweenVTEPs(_ seen: Observation) -> Bool {
-    Int(seen.outerFrom) < topology.vtepHost.count && Int(seen.outerTo) < topology.vtepHost.count
-  }
-
-  /// The VLAN by which a host knows a network's frames: the port's own tag where it is known to differ. A trunk's
-  /// subports have tags of their own.
-  func localVLAN(_ host: Int32, _ network: Int32, _ port: Int32) -> UInt16? {
-    if port >= 0, topology.portFacts[Int(port)].installedTag >= 0, topology.portNetwork[Int(port)] == network {
-      return UInt16(truncatingIfNeeded: topology.portFacts[Int(port)].installedTag)
-    }
-    return topology.deployment.hosts[Int(host)].localVLANs[Int(network)]
-  }
-
-  mutating func judgePort(_ at: Int, _ group: [Observation], _ base: UInt64) -> Bool {
-    let tunnel = resolver.tunnels[at]
-    let seen = group[Int(tunnel.observation)]
-    guard seen.tunnelPort != 0, tunnel.peer >= 0 else { return false }
-    // The port is wrong where the receiver does not listen on it.
-    let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
-    let sender = tunnel.direction == .out ? tunnel.host : tunnel.peer
-    guard let configured = tunnelPorts.of(receiver, towards: sender, seen: seen.tunnelPort),
-      configured != seen.tunnelPort && !tunnelPorts.isAgreed(sender, receiver, seen.tunnelPort)
-        || seen.tunnelPort != TunnelPortPlan.standard && !makes(.agreedPort)
-    else { return false }
-    // A frame of a sender whose own point was captured is counted there.
-    let odd = seen.tunnelPort != tunnelPorts.usual || configured == tunnelPorts.usual ? sender : receiver
-    let here = tunnel.host == odd || !topology.hostHasTunnelPoint[Int(odd)]
-    let key = FaultKey(
-      fault: .nonstandardTunnelPort, host: odd, network: tunnel.network,
-      observed: UInt32(odd == sender ? seen.tunnelPort : configured))
-    if here {
-      let trajectory = tunnel.entry >= 0 ? base &+ UInt64(tunnel.entry) &+ 1 : base
-      record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
-    } else {
-      faults[key, default: FaultRecord()].frames.add(seen)
-    }
-    return true
-  }
-
-  mutating func countOut(_ group: [Observation]) {
-    var orphan = false
-    for at in resolver.passages.indices where resolver.passages[at].direction == .fromGuest {
-      let entry = resolver.passages[at]
-      guard entry.network >= 0 else { continue }
-      var left = false
-      var wrong = false
-      for tunnel in resolver.tunnels where Int(tunnel.entry) == at {
-        left = true
-        if topology.vni(ofNetwork: Int(entry.network)) != nil, !topology.isLane(tunnel, of: entry.network) { wrong = true }
-      }
-      if left { out[cell(entry.host, entry.network)] += 1 }
-      if wrong { outWrong[cell(entry.host, entry.network)] += 1 }
-    }
-    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry < 0 && !orphan {
-      guard let owner = soleOwner(of: group[Int(tunnel.observation)].source, on: tunnel.host),
-        !topology.portIsCaptured[owner], topology.portNetwork[owner] >= 0
-      else { continue }
-      orphan = true
-      out[cell(tunnel.host, topology.portNetwork[owner])] += 1
-      if !topology.isLane(tunnel, of: topology.portNetwork[owner]) {
-        outWrong[cell(tunnel.host, topology.portNetwork[owner])] += 1
-      }
-    }
   }
 
   // MARK: Mirrors
@@ -454,54 +264,5 @@ struct Judge: Sendable {
       fault: .wrongLocalVLAN, host: point.host, network: network, observed: UInt32(seen.vid), detail: 1)
     record(key, base, group, index, isWeak: false)
     return true
-  }
-
-  // MARK: Records
-
-  mutating func record(
-    _ key: FaultKey, _ trajectory: UInt64, _ group: [Observation], _ index: Int, isWeak: Bool, isClone: Bool = false
-  ) {
-    let key = bounded(key)
-    faults[key, default: FaultRecord()].add(
-      trajectory: trajectory, group[index], isWeak: isWeak, isClone: isClone, group: group, index: index)
-    faults[key]?.frames.add(group[index])
-  }
-
-  /// The key itself, or one that it shares with others: bounded, whatever an attacker varies.
-  private mutating func bounded(_ key: FaultKey) -> FaultKey {
-    guard faults[key] == nil else { return key }
-    var key = key
-    if key.fault.isVaried {
-      if !variants[Judge.variantKey(key), default: Variants()].note(key) {
-        (key.observed, key.detail) = Variants.others
-      }
-    } else {
-      if faults.count >= Judge.mostFaults { key.detail = 0 }
-      if faults.count >= Judge.mostFaults * 2 { key.observed = 0 }
-    }
-    return key
-  }
-
-  static func variantKey(_ key: FaultKey) -> UInt64 {
-    UInt64(key.fault.rawValue) << 32 | UInt64(UInt32(bitPattern: key.host))
-  }
-
-  mutating func recordDelivery(
-    _ key: FaultKey, _ trajectory: UInt64, _ delivery: Passage, _ group: [Observation]
-  ) {
-    faults[key, default: FaultRecord()].add(
-      trajectory: trajectory, group[Int(delivery.last)], isWeak: false,
-      isClone: key.fault == .crossNetworkDelivery
-        && isClone(group[Int(delivery.last)].source, network: delivery.network),
-      group: group, index: Int(delivery.last))
-    noteFrames(of: delivery, key, group)
-  }
-
-  /// Adds a passage's sightings to the frames of a fault.
-  mutating func noteFrames(of passage: Passage, _ key: FaultKey, _ group: [Observation]) {
-    for index in Int(passage.first)...max(Int(passage.first), Int(passage.last)) {
-      let seen = group[index]
-      if topology.points[Int(seen.point)].port == passage.port { faults[key]?.frames.add(seen) }
-    }
   }
 }
