@@ -67,13 +67,14 @@ public struct InstalledTimeline: Sendable {
 
   /// - Parameter toReference: from the host's own clock, by which dumps were taken, to the clock of all times here. Ages
   ///   of flows count on steadily, whatever is done to the host's clock.
-  public init(before: HostState?, after: HostState?, toReference: (Int64) -> Int64 = { $0 }) {
+  /// Told whether the dump is one of those taken first: a clock that is set back shows some times twice.
+  public init(before: HostState?, after: HostState?, toReference: (Int64, Bool) -> Int64 = { time, _ in time }) {
     for name in Set([before, after].compactMap { $0 }.flatMap(\.bridges).map(\.name)).sorted() {
-      let dumps = [before, after].compactMap { state -> Dump? in
+      let dumps = [(before, true), (after, false)].compactMap { state, isFirst -> Dump? in
         guard let bridge = state?.bridges.first(where: { $0.name == name }), let flows = bridge.flows?.flows,
           let taken = bridge.flowsTaken, let time = Int64(exactly: (taken * 1e9).rounded())
         else { return nil }
-        return Dump(flows: flows, time: toReference(time), slack: InstalledTimeline.slack(taken))
+        return Dump(flows: flows, time: toReference(time, isFirst), slack: InstalledTimeline.slack(taken))
       }.sorted { $0.time < $1.time }
       add(name, dumps)
     }

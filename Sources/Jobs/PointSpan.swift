@@ -27,10 +27,12 @@ struct PointSpan: Sendable {
     return pieces.keys.sorted().compactMap { point in
       let sorted = (pieces[point] ?? []).sorted { ($0.first, $0.last) < ($1.first, $1.last) }
       guard var latest = sorted.first else { return nil }
+      let interval = interval(sorted.map(\.first), isNumbered: sorted.contains { $0.sequence != nil })
       var span = PointSpan(point: point, first: latest.first, last: latest.last)
       for piece in sorted.dropFirst() {
         if piece.first > latest.last, clamped(piece.first, minus: latest.last) > longestPause,
-          !follows(piece.sequence, after: latest.sequence)
+          !follows(piece.sequence, after: latest.sequence),
+          interval.map({ clamped(piece.first, minus: latest.first) >= $0 / 2 * 3 }) ?? true
         {
           span.holes.append(latest.last...piece.first)
         }
@@ -39,6 +41,14 @@ struct PointSpan: Sendable {
       span.last = latest.last
       return span
     }
+  }
+
+  /// How long each of several files lasts at least that were rotated by time (`tcpdump -G`): a next one begins with the
+  /// first frame after that. Where one begins sooner than two would take, none lay in between. nil where that is not
+  /// known.
+  private static func interval(_ starts: [Int64], isNumbered: Bool) -> Int64? {
+    guard !isNumbered, starts.count > 2 else { return nil }
+    return zip(starts, starts.dropFirst()).map { clamped($1, minus: $0) }.min()
   }
 
   /// Whether the number of a rotated file is the next; a ring begins anew.

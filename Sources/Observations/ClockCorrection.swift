@@ -75,6 +75,14 @@ public struct ClockCorrection: Sendable, Hashable {
     return pieces[index].toReference(time)
   }
 
+  /// The same, but of a time that the clock showed twice the first.
+  public func toReferenceFirst(_ time: Int64) -> Int64 {
+    guard let first = jumps.indices.first(where: { isSetBack(after: $0) && time <= ends[$0] ?? pieces[$0].last }),
+      first == 0 || time >= cut(after: first - 1)
+    else { return toReference(time) }
+    return pieces[first].toReference(time)
+  }
+
   /// Whether a piece before the clock was set back is nearer to a time than the piece after.
   private func isNearer(_ index: Int, than next: Int, to time: Int64) -> Bool {
     isSetBack(after: index) && pieces[index].distance(to: time) < pieces[next].distance(to: time)

@@ -38,12 +38,15 @@ struct ClockTrust: Sendable {
     var stretches: [Stretch]
     /// While the clock was set, or nothing tells of it, in the reference clock.
     var settings: [ClosedRange<Int64>]
+    /// For each of the first of them: how far times about it may be off.
+    var slips: [Int64]
   }
   private let hosts: [Host]
   /// By host: while its clock was set back, in the reference clock: of its own captures some may show that later than
   /// others.
   private let turns: [[ClosedRange<Int64>]]
   private let hasTurns: Bool
+  private let hasJumps: Bool
 
   /// - Parameter clocks: of all hosts; empty where all are taken to agree.
   init(_ clocks: [HostClock]) {
@@ -77,7 +80,14 @@ struct ClockTrust: Sendable {
         return min(from, to)...max(from, to)
       }
       return Host(
-        reference: clock.reference, isAligned: clock.grade < .none, stretches: stretches, settings: settings + doubts)
+        reference: clock.reference, isAligned: clock.grade < .none, stretches: stretches, settings: settings + doubts,
+        slips: clock.correction.jumps.indices.map { index in
+          let jump = Int64(clamping: clock.correction.jumps[index].magnitude)
+          // Where it was set by more than the time that it may have been in, each time tells on which side it lies, unless
+          // it was shown twice.
+          let isTwice = clock.correction.isSetBack(after: index) && clock.correction.ends[index] == nil
+          return isTwice || jump <= clamped(settings[index].upperBound, minus: settings[index].lowerBound) ? jump : 0
+        })
     }
     self.hosts = hosts
     turns = clocks.enumerated().map { number, clock in
@@ -89,6 +99,18 @@ struct ClockTrust: Sendable {
       }
     }
     hasTurns = turns.contains { !$0.isEmpty }
+    hasJumps = hosts.contains { !$0.slips.isEmpty }
+  }
+
+  /// How far the time between two moments of one host may be off, for its clock was set about one of them, in
+  /// nanoseconds. In the reference clock.
+  func slip(_ host: Int32, from: Int64, to: Int64) -> Int64 {
+    guard hasJumps, host >= 0, Int(host) < hosts.count else { return 0 }
+    var sum: Int64 = 0
+    for (setting, slip) in zip(hosts[Int(host)].settings, hosts[Int(host)].slips) {
+      if setting.contains(from) || setting.contains(to) { sum = clamped(sum, plus: slip) }
+    }
+    return sum
   }
 
   /// Whether a host's captures are sure to agree on a time: not while its clock was set back.

@@ -7,7 +7,11 @@ import Wire
 extension FindingBuilder {
   mutating func addPartialLoss(_ key: StretchKey, _ record: StretchRecord, passed: UInt64) {
     // What the receiver shows at another time is not lost.
-    if key.stretch == .underlay, judge.doubted(key.host, key.peer) * 2 > record.visible.count { return }
+    if key.stretch == .underlay,
+      max(judge.doubted(key.host, key.peer), judge.shownApart(from: key.host, to: key.peer)) * 2 > record.visible.count
+    {
+      return
+    }
     // What a host sends on is judged as that: of the frames that reached it, those are left of which it lacks a part.
     let reflection = FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)
     if key.stretch == .underlay, judge.faults[reflection] != nil { return }

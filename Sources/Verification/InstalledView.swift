@@ -96,7 +96,7 @@ struct InstalledView: Sendable {
     hasFlows = deployment.hosts.map { _ in false }
     filters = deployment.hosts.map { _ in nil }
     for (index, host) in deployment.hosts.enumerated() {
-      timelines.append(InstalledTimeline(before: host.before, after: host.after) { reference($0, index) })
+      timelines.append(InstalledTimeline(before: host.before, after: host.after) { reference($0, index, isFirst: $1) })
       if let state = host.before { add(state, index, isAfter: false) }
       if let state = host.after { add(state, index, isAfter: true) }
       learnedLifetime[index] =

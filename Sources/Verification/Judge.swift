@@ -27,6 +27,12 @@ struct Judge: Sendable {
   var unrelated: [ClockDoubts.Pair: UInt64] = [:]
   /// Frames of a pair that only one of both showed while it was not known how their clocks relate.
   var unsettled: [ClockDoubts.Pair: UInt64] = [:]
+  /// By host: frames that went where they should not have, if as much time had passed as its clock shows that was set then.
+  var slipped: [Int32: UInt64] = [:]
+  /// Frames that the receiver's tunnel point, or the sender's own (of a host to itself), would have shown in a pause
+  /// between two files of its capture, and hosts that are known to have received or sent frames in such a pause.
+  var paused: [ClockDoubts.Pair: UInt64] = [:]
+  var busyInPauses: Set<Int32> = []
   /// Kinds of frames that each point has shown, as bits: what it never shows a filter may keep from it.
   var shownKinds: [UInt16]
   /// By point: how many frames it has shown.

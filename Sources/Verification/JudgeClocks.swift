@@ -184,6 +184,12 @@ extension Judge {
   /// Whether what was judged of two hosts rests on their clocks as they are.
   func isNominal(_ a: Int32, _ b: Int32) -> Bool { b >= 0 && !trust.relates(a, b) }
 
+  /// Frames from a host to another that only one of them shows, beside as many equal ones that only the other shows, at
+  /// another time.
+  func shownApart(from sender: Int32, to receiver: Int32) -> UInt64 {
+    doubts.apart[.init(sender: sender, receiver: receiver)]?.count ?? 0
+  }
+
   /// Frames between two hosts, either way, that were seen on both too far apart; none where they are but strays.
   func doubted(_ a: Int32, _ b: Int32) -> UInt64 {
     let pairs = [ClockDoubts.Pair(sender: a, receiver: b), ClockDoubts.Pair(sender: b, receiver: a)]

@@ -88,7 +88,8 @@ extension Judge {
       let grace = facts.learns[cell] == 0 || !makes(.learningGrace) ? 0 : Judge.learningGrace
       guard let proof = location.arrival(before: first.time &- grace),
         first.time &- proof < facts.learnedLifetime[Int(host)] &- grace || !makes(.learnedTimeout),
-        !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.forgottenByRestart)
+        !reinstalls[Int(host)].forgot(between: proof, and: first.time) || !makes(.forgottenByRestart),
+        hasPassed(grace, on: host, from: proof, to: first.time)
       else { return false }
       let key = FaultKey(fault: .floodedAfterLearned, host: host, network: network)
       for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) && topology.isLane(tunnel, of: network) {
@@ -102,7 +103,8 @@ extension Judge {
       location.since <= first.time &- (makes(.settlingLocation) ? Judge.learningGrace : 0),
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
-      !livesBehind(receivers[0], first.destination) || hasMoved(first.destination, network, from: receivers[0])
+      !livesBehind(receivers[0], first.destination) || hasMoved(first.destination, network, from: receivers[0]),
+      hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time)
     else { return false }
     let key = FaultKey(
       fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
@@ -112,6 +114,14 @@ extension Judge {
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
     return true
+  }
+
+  /// Whether at least so much time passed on a host, though its clock was set. What would be wrong but for that is counted.
+  private mutating func hasPassed(_ grace: Int64, on host: Int32, from: Int64, to: Int64) -> Bool {
+    let slip = trust.slip(host, from: from, to: to)
+    guard slip > 0, clamped(to, minus: from) < clamped(grace, plus: slip) else { return true }
+    slipped[host, default: 0] += 1
+    return false
   }
 
   /// Unicast that flows are known to send wrongly: no host need have learned anything first.

@@ -23,6 +23,15 @@ extension Judge {
     unsettled[.init(sender: sender, receiver: receiver), default: 0] += 1
   }
 
+  /// Notes a frame that a host's tunnel point would have shown in a pause between two of its files: whether the capture
+  /// was not running, or nothing came, other frames tell that are known to have passed then.
+  private mutating func notePause(_ sender: Int32, _ receiver: Int32, at time: Int64, passed: Bool) {
+    for point in topology.tunnelPoints[Int(receiver)] where spans[point].isHole(time) {
+      if passed { busyInPauses.insert(receiver) } else { paused[.init(sender: sender, receiver: receiver), default: 0] += 1 }
+      return
+    }
+  }
+
   private func isRecording(tunnelOf host: Int32, _ time: Int64, within slack: Int64) -> Bool {
     guard !topology.hidesFrames[Int(host)] else { return false }
     for view in topology.tunnelProofs[Int(host)] where areLive(view, time, within: slack) { return true }
@@ -150,9 +159,11 @@ extension Judge {
     if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
     if !arrived { arrived = isSentOn(by: tunnel.peer) || isWrittenTwice(at, group) }
     let areRelated = trust.relates(tunnel.host, tunnel.peer)
+    notePause(tunnel.host, tunnel.peer, at: seen.time, passed: arrived)
     if areRelated {
-      guard isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else {
-        if !arrived { noteUnsettled(tunnel.host, tunnel.peer, seen) }
+      // What arrived did, whatever is known of the time.
+      guard arrived || isLive(tunnelOf: tunnel.peer, seen.time, seenOn: tunnel.host) else {
+        noteUnsettled(tunnel.host, tunnel.peer, seen)
         return
       }
     } else {
@@ -248,14 +259,15 @@ extension Judge {
   private mutating func countLeaving(_ at: Int, _ group: [Observation], _ base: UInt64) {
     let entry = resolver.passages[at]
     let seen = group[Int(entry.first)]
-    guard isLive(tunnelOf: entry.host, entry.start) else {
+    var left = false
+    for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
+    notePause(entry.host, entry.host, at: entry.start, passed: left || isShown(beside: entry.host))
+    guard left || isLive(tunnelOf: entry.host, entry.start) else {
       if !hasLeft(at), !trust.isOrdered(entry.host, at: entry.start) {
         unsettled[.init(sender: entry.host, receiver: entry.host), default: 0] += 1
       }
       return
     }
-    var left = false
-    for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
     // Another host that shows the frame proves that it left.
     if !left { left = isShown(beside: entry.host) }
     let key = StretchKey(stretch: .intoTunnel, host: entry.host, network: entry.network, port: entry.port)

@@ -15,6 +15,13 @@ struct LiveSpan: Sendable {
       : contains(clamped(time, minus: slack)) && (last == .max || clamped(time, plus: slack) <= last) && contains(time)
   }
 
+  /// Whether a time lies between two captures of the point, and not near an end of the pause.
+  func isHole(_ time: Int64) -> Bool {
+    guard !holes.isEmpty else { return false }
+    let margin: Int64 = 100_000_000
+    return holes.contains { clamped($0.lowerBound, plus: margin) < time && time < clamped($0.upperBound, minus: margin) }
+  }
+
   func contains(_ time: Int64) -> Bool {
     guard first <= time, time <= last else { return false }
     guard !holes.isEmpty else { return true }

@@ -33,9 +33,10 @@ struct Reinstalls: Sendable {
 }
 
 extension InstalledView {
-  /// A host's own time in the reference clock.
-  func reference(_ time: Int64, _ host: Int) -> Int64 {
-    clocks.indices.contains(host) ? clocks[host].toReference(time) : time
+  /// A host's own time in the reference clock: of one that the clock showed twice, the first or the later.
+  func reference(_ time: Int64, _ host: Int, isFirst: Bool) -> Int64 {
+    guard clocks.indices.contains(host) else { return time }
+    return isFirst ? clocks[host].toReferenceFirst(time) : clocks[host].toReference(time)
   }
 
   /// When a flow of a dump was there, in the reference clock.

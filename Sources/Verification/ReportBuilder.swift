@@ -249,7 +249,7 @@ struct ReportBuilder {
         report.reasons.append("required cell \(demand) was not exercised")
       }
     }
-    report.reasons += unrelatedClocks()
+    report.reasons += unrelatedClocks() + slippedClocks() + pausedCaptures()
     for finding in report.findings where finding.certainty == .suspected && finding.severity == .warning {
       report.reasons.append("suspected, not settled: \(finding.message)")
     }

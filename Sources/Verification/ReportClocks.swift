@@ -122,6 +122,28 @@ extension ReportBuilder {
     }
   }
 
+  /// Why frames that went astray say nothing: how long their host had known better is not known.
+  func slippedClocks() -> [String] {
+    judge.slipped.sorted { $0.key < $1.key }.compactMap { host, count in
+      guard count >= 3 else { return nil }
+      let name = run.survey.deployment.hosts[Int(host)].name
+      return "\(count) frames that \(name) sent went where they should not if it had known better for long enough, and its "
+        + "clock was set about then"
+    }
+  }
+
+  /// Why frames that a tunnel interface lacks say nothing: it lacks all of a pause between two files of its capture.
+  func pausedCaptures() -> [String] {
+    let names = run.survey.deployment.hosts.map(\.name)
+    return judge.paused.sorted { ($0.key.sender, $0.key.receiver) < ($1.key.sender, $1.key.receiver) }.compactMap { pair, count in
+      guard count >= 3, !judge.busyInPauses.contains(pair.receiver) else { return nil }
+      let (sender, receiver) = (names[Int(pair.sender)], names[Int(pair.receiver)])
+      let what = pair.sender == pair.receiver ? "\(count) frames of guests of \(sender)" : "\(count) tunnel frames from \(sender) to \(receiver)"
+      return "\(what) fall into a pause between two capture files of \(receiver)'s tunnel interface, and nothing tells whether "
+        + "it was not captured then or they were lost"
+    }
+  }
+
   private func isCaptured(_ host: Int) -> Bool {
     run.survey.plan.points.contains { $0.host == host && !$0.captures.isEmpty }
   }

@@ -42,7 +42,10 @@ struct ClockTruth {
 
   /// How far a host's clock may be ahead of another when it shows a time.
   private func offsets(_ clock: ClockSummary, at time: Int64) -> [Int64] {
-    times(clock.host, showing: time).map { ahead(clock.host, at: $0) - ahead(clock.reference, at: $0) }
+    times(clock.host, showing: time).map { at in
+      // Of the reference itself some time is told against the rest.
+      ahead(clock.host, at: at) - (clock.host == clock.reference ? 0 : ahead(clock.reference, at: at))
+    }
   }
 
   /// What is stated and not so, in words.
