@@ -50,11 +50,14 @@ public struct ClockStep: Sendable, Hashable {
   public var after: Int64
   /// How far the clock jumped forward (back: negative), in nanoseconds.
   public var size: Int64
+  /// It was more: how long nothing was captured about then is not known.
+  public var isLeast = false
 
-  public init(before: Int64, after: Int64, size: Int64) {
+  public init(before: Int64, after: Int64, size: Int64, isLeast: Bool = false) {
     self.before = before
     self.after = after
     self.size = size
+    self.isLeast = isLeast
   }
 }
 
@@ -152,6 +155,8 @@ public struct HostClock: Sendable, Hashable {
   /// For each piece: bound of the drift either way, as a fraction.
   public var rateBounds: [Double] = []
   public var steps: [ClockStep] = []
+  /// Pieces of the correction of which only the order of frames tells.
+  var guessed: Set<Int> = []
   /// Own times at which nothing tells how the clock relates to others.
   public var doubts: [ClosedRange<Int64>] = []
   /// The clock was set back, and not all captures of the host show when.

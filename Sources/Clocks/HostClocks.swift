@@ -144,6 +144,7 @@ extension HostClock {
       }
     }
     // A clock that was set back by a known size is at least told in order.
+    let isKnown = found.map { $0 != nil }
     for number in found.indices where found[number] == nil {
       let (before, after) = (number > 0 ? found[number - 1] : nil, number + 1 < found.count ? found[number + 1] : nil)
       if let before, graph.cuts[host][number - 1].isFold {
@@ -152,6 +153,7 @@ extension HostClock {
         found[number] = after.moved(to: graph.cuts[host][number].range.lowerBound)
       }
     }
+    guessed = Set(zip(found, isKnown).filter { $0.0 != nil }.enumerated().filter { !$0.element.1 }.map(\.offset))
     let pieces = found.compactMap { $0?.piece }
     bounds = found.compactMap { $0?.bound }
     rateBounds = found.compactMap { $0?.rateBound }
@@ -212,7 +214,10 @@ extension HostClock {
     for (index, jump) in correction.jumps.enumerated() {
       let noise = clamped(bounds[index], plus: clamped(bounds[index + 1], plus: ClockCorrection.leastStep))
       guard jump.magnitude > noise.magnitude else { continue }
-      steps.append(ClockStep(before: pieces[index].last, after: pieces[index + 1].first, size: jump))
+      steps.append(
+        ClockStep(
+          before: pieces[index].last, after: pieces[index + 1].first, size: jump,
+          isLeast: guessed.contains(index) || guessed.contains(index + 1)))
     }
   }
 

@@ -219,11 +219,14 @@ public struct ClockSummary: Sendable, Hashable {
     public var before: Int64
     public var after: Int64
     public var size: Int64
+    /// It was by that much at least.
+    public var isLeast: Bool
 
-    public init(before: Int64, after: Int64, size: Int64) {
+    public init(before: Int64, after: Int64, size: Int64, isLeast: Bool = false) {
       self.before = before
       self.after = after
       self.size = size
+      self.isLeast = isLeast
     }
   }
 

@@ -45,6 +45,19 @@ import Testing
     }
   }
 
+  /// How long nothing was captured while it was set back only frames of others tell.
+  @Test(arguments: [true, false]) func aSettingBackThatOnlyTheCapturesShowWasByThatMuchAtLeast(areFramesSeenAfter: Bool) {
+    var traffic = SimulatedTraffic([SimulatedTraffic.clock(), SimulatedTraffic.clock()])
+    traffic.exchange(300, 0, 1, between: 0..<30)
+    if areFramesSeenAfter { traffic.exchange(300, 0, 1, between: 31..<60) }
+    let (cut, back) = (SimulatedTraffic.start + 30_500_000_000, Int64(5_000_000_000))
+    var clock = estimateClocks(
+      hosts: 2, pairs: estimatePairs(hosts: 2, samples: traffic.samples), folds: [[], [cut...(cut + 1)]])[1]
+    clock.fold({ $0 > cut ? back : 0 }, end: { _, _ in cut })
+    #expect(clock.steps.map { ($0.size - 500_000) / 1_000_000 } == [-5000])
+    #expect(clock.steps.map(\.isLeast) == [!areFramesSeenAfter])
+  }
+
   /// What the clock in between showed twice is told apart by the jump that both pairs show.
   @Test(arguments: [-3_000_000_000, -25_000_000_000, 3_000_000_000] as [Int64], [1, 2])
   func aHostBehindOneThatWasSetHasAnEvenClock(size: Int64, hosts: Int) {
