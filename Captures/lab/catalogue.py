@@ -1,6 +1,7 @@
 """The list of scenarios, and the page that tells what each recorded bundle teaches."""
 
 import json
+import re
 
 FAMILIES = {
     "": "Three hosts, one or two networks",
@@ -76,9 +77,33 @@ VLAN devices of a trunk's guest are made of one too. Where frames were taken out
 """
 
 
+def rules_of(directory, told):
+    """Rules that a bundle must raise; those to which it is close, and which it must not raise."""
+    path = directory / "expect.yaml"
+    text = path.read_text() if path.exists() else ""
+    raised = set(re.findall(r"^  - \{ rule: ([a-z-]+)", text, re.MULTILINE))
+    near = {told["rule"]} if told.get("kind") == "near" and told.get("rule") else set()
+    for never in re.findall(r"^never: \[(.*)\]", text, re.MULTILINE):
+        near |= {rule.strip() for rule in never.split(",")}
+    return raised, near - raised
+
+
+def rule_table(bundles):
+    """`bundles`: (name, path, rules that must be raised, rules that must not)."""
+    lines = ["| rule | must be raised in | close, and must not in |", "|---|---|---|"]
+
+    def links(which, rule):
+        chosen = [f"[{name}]({path})" for name, path, *rules in bundles if rule in rules[which]]
+        return ", ".join(chosen)
+
+    for rule in sorted({rule for _, _, raised, near in bundles for rule in raised | near}):
+        lines.append(f"| [{rule}](../Documentation/Rules/{rule}.md) | {links(0, rule)} | {links(1, rule)} |")
+    return lines
+
+
 def page(root):
     """Markdown that lists the bundles below a directory, from what their truth.json and expect.yaml say."""
-    found = {}
+    found, bundles = {}, []
     for path in sorted(root.glob("**/truth.json")):
         told = json.loads(path.read_text())
         relative = path.parent.relative_to(root)
@@ -88,8 +113,10 @@ def page(root):
         if told.get("rule") and told["kind"] != "clean":
             teaches += f" ({'raises' if told['kind'] == 'fault' else 'close to'} `{told['rule']}`)"
         found.setdefault(family, []).append((relative.name, relative, teaches, verdict))
+        bundles.append((relative.name, relative, *rules_of(path.parent, told)))
     lines = []
     for family, title in FAMILIES.items():
         if family in found:
             lines += [f"## {title}", "", *table(found[family]), ""]
+    lines += ["## By rule", "", *rule_table(bundles), ""]
     return PREFACE + "\n".join(lines).rstrip() + "\n"

@@ -58,7 +58,7 @@ class Guest:
     def tap(self):
         if self.plug == "subport":
             return None
-        prefix = "qr-" if self.owner in ("network:router_interface", "network:ha_router_replicated_interface") else "tap"
+        prefix = "qr-" if self.owner.startswith(("network:router_interface", "network:ha_router")) else "tap"
         return prefix + self.short
 
     @property

@@ -46,6 +46,7 @@ def no_state(lab, bundle):
         traffic.chat(a, b, tcp=3000)
         traffic.chat(c, d, tcp=3000)
         traffic.announce_all([a, b, c, d])
+    bundle.expected.forbids("direction-unknown")
 
 
 @scenario("one-tap", "near", "one tap alone, without state: nothing tells what came from the guest and what went to it",
@@ -160,6 +161,7 @@ def late_and_short(lab, bundle):
         traffic.announce_all([a, b])
         bundle.told += last.finish()
         traffic.ping(b, c)
+    bundle.expected.forbids("capture-gap")
     cover_all(lab, bundle)
 
 

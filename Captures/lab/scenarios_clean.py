@@ -89,6 +89,7 @@ def direct_taps(lab, bundle):
         traffic.udp(c, b)
         traffic.chat(c, d, tcp=3000)
         traffic.announce_all([b, c])
+    bundle.expected.forbids("unsupported-mode")
     cover_all(lab, bundle)
 
 

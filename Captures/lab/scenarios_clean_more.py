@@ -68,6 +68,7 @@ def provider_network(lab, bundle):
         traffic.chat(a, b, tcp=3000)
         traffic.chat(c, d, tcp=3000)
         traffic.announce_all([a, c])
+    bundle.expected.forbids("missing-mapping")
     cover_all(lab, bundle)
 
 

@@ -1,5 +1,6 @@
 """Delivery: what is missing, doubled or overtaken in order."""
 
+import socket
 import struct
 
 import changes
@@ -272,3 +273,68 @@ def two_overtaken_frames(lab, bundle):
         traffic.stream(a, b, 40, size=100, gap=0.012)
         traffic.announce_all([a, b, c])
     bundle.expected.forbids("frame-reordered").covers(one, net).covers(two, net)
+
+
+@scenario("padded", "near", "a box on the way pads short frames inside the tunnel to what Ethernet asks for", rule="frame-modified")
+def padded(lab, bundle):
+    (one, two, three), net, (a, b, c) = three_hosts(lab)
+    bundle.keep_small()
+    changes.underlay_relay(lab, one, lambda frame, out: [(0, wires.pad_inner(frame))])
+    with bundle.recording() as traffic:
+        traffic.ping(a, b, 8, size=4)
+        traffic.ping(b, a, 4, size=4)
+        traffic.forget(a)
+        traffic.udp(a, b, size=4)
+        traffic.announce_all([a, b, c])
+    cover_all(lab, bundle)
+
+
+@scenario("two-refused-frames", "near", "security groups in qbr refuse two datagrams, and qbr holds back multicast that nobody listens to: too few, "
+          "and no policy", rule="dropped-by-policy")
+def two_refused_frames(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    set_sysctl(two.namespace, "bridge/bridge-nf-call-iptables", 1)
+    run("iptables", "-w", "-A", "FORWARD", "-m", "physdev", "--physdev-out", b.tap, "--physdev-is-bridged", "-p", "udp",
+        "--dport", 7101, "-j", "DROP", namespace=two.namespace)
+    run("bridge", "link", "set", "dev", b.tap, "mcast_flood", "off", namespace=two.namespace)
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    refused = [packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(
+        a.ip, b.ip, 7100, 7101, b"refused %d" % n, 90 + n)) for n in range(2)]
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        packets.send_frames(a.namespace, a.device, refused)
+        traffic.multicast(a, 6)
+        traffic.ping(a, b, 10)
+        traffic.broadcast(b, 2)
+    bundle.expected.forbids("dropped-by-policy")
+    cover_all(lab, bundle)
+
+
+def unfinished(source, target, number):
+    """A segment without payload whose checksum is left to a device: that of the pseudo header alone."""
+    segment = struct.pack("!HHIIBBHHH", 41000, 41001, 1000 + number, 1, 0x50, 0x10, 512, 0, 0)
+    pseudo = socket.inet_aton(source.ip) + socket.inet_aton(target.ip) + struct.pack("!BBH", 0, 6, len(segment))
+    partial = ~packets.checksum(pseudo) & 0xFFFF
+    segment = segment[:16] + struct.pack("!H", partial) + segment[18:]
+    return packets.ethernet(target.mac, source.mac, 0x0800, packets.ipv4(source.ip, target.ip, 6, segment, 300 + number))
+
+
+@scenario("unfinished-on-virtual-wires", "near", "checksums are still unfinished where frames arrive: the underlay is made of virtual devices, "
+          "which know", rule="bad-checksum-on-wire")
+def unfinished_on_virtual_wires(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.points = ("tap",)
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        packets.send_frames(a.namespace, a.device, [unfinished(a, b, n) for n in range(8)])
+        traffic.ping(b, a)
+        traffic.broadcast(a, 2)
+    cover_all(lab, bundle)

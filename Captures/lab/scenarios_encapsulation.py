@@ -5,6 +5,7 @@ import struct
 import changes
 import packets
 import wires
+from commands import run
 from scenario import scenario
 
 
@@ -139,7 +140,7 @@ def outer_fragments(lab, bundle):
     bundle.expected.finds("underlay-fragmented", verdict="pass").allows("frame-lost", "exceeds-underlay-mtu")
 
 
-@scenario("guest-fragments", "near", "guests' own fragments inside the tunnel: nothing of the underlay is fragmented",
+@scenario("guest-fragments", "near", "guests' own fragments inside the tunnel, and others' between the hosts: no tunnel packet is fragmented",
           rule="underlay-fragmented")
 def guest_fragments(lab, bundle):
     one, two = lab.add_hosts(2)[:2]
@@ -151,5 +152,6 @@ def guest_fragments(lab, bundle):
         traffic.ping(a, b, 4, size=4000)
         traffic.udp(b, a, 4, size=3000)
         traffic.ping6(a, b, 3, size=3000)
+        run("ping", "-c", 3, "-i", 0.1, "-s", 3000, two.vtep, namespace=one.namespace)
         traffic.announce_all([a, b])
     bundle.expected.covers(one, net).covers(two, net)

@@ -4,6 +4,7 @@ import struct
 
 import changes
 import packets
+import trunk
 from scenario import scenario
 from scenarios_isolation import rogue_box
 
@@ -79,3 +80,50 @@ def headers_cut_by_snap(lab, bundle):
     bundle.expected.covers(one, net).covers(two, net)
     # What that capture does not show cannot be judged.
     bundle.expected.verdict = "inconclusive"
+
+
+def in_one_vlan(lab, bundle):
+    """Two hosts whose tunnels are in one VLAN; the first has a VLAN device for it, the second a tag in its bridge."""
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    vlan = 640
+    nic, device = one.nic, f"{one.nic}.{vlan}"
+    one.nics = [device]
+    lab.outer_vlans = {two: vlan}
+    attach = lab.attach
+
+    def with_vlan_device(namespace, name, mac, end, *rest, **options):
+        attach(namespace, nic if name == device else name, mac, end, *rest, **options)
+        if name == device:
+            lab.relays.append(trunk.vlan_device(namespace, nic, vlan, lab.underlay_mtu, mac))
+
+    lab.attach = with_vlan_device
+    lab.build()
+    for host, peer in ((one, two), (two, one)):
+        host.switch.appctl("tnl/neigh/set", "br-phy", peer.vtep, peer.nic_mac)
+    bundle.keep_small()
+    bundle.points = ("tap",)
+    bundle.capture_all()
+    bundle.expected.covers(one, net).covers(two, net)
+    return one, nic, a, b
+
+
+@scenario("vlan-device", "near", "both hosts' tunnels are in one VLAN; of one the NIC was captured, of the other the VLAN device on it, which shows "
+          "no tag", rule="outer-vlan-mismatch")
+def vlan_device(lab, bundle):
+    one, nic, a, b = in_one_vlan(lab, bundle)
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        traffic.announce_all([a, b])
+    bundle.expected.forbids("outer-vlan-mismatch")
+
+
+@scenario("devices-in-series", "near", "a host's NIC and the VLAN device on it were both captured: each tunnel packet shows twice there",
+          rule="frame-duplicated")
+def devices_in_series(lab, bundle):
+    one, nic, a, b = in_one_vlan(lab, bundle)
+    bundle.capture(one, nic, "tunnel")
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        traffic.announce_all([a, b])

@@ -155,3 +155,21 @@ def check_priority_tags(lab, bundle):
     bundle.keep_small()
     with bundle.recording():
         pass
+
+
+@scenario("check-lone-networks", "near", "state alone: a network that only one host has is flooded nowhere, and one whose only port is not in "
+          "use has no flows there", rule="missing-mapping")
+def check_lone_networks(lab, bundle):
+    lab.l2population = True
+    one, two = lab.add_hosts(2)[:2]
+    net, lone, unused = lab.network("net"), lab.network("lone"), lab.network("unused")
+    lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", one, lone)
+    idle = lab.guest("idle", two, unused, plug="direct")
+    lab.build()
+    two.switch.vsctl("remove", "interface", idle.ovs_port, "external_ids", "iface-status")
+    run("ip", "link", "set", idle.tap, "down", namespace=two.namespace)
+    two.switch.ofctl("--strict", "del-flows", "br-tun", f"table=4,priority=1,tun_id={unused.vni:#x}")
+    bundle.state_only = True
+    bundle.keep_small()
+    with bundle.recording():
+        pass

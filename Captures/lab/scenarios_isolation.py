@@ -150,7 +150,7 @@ def spoofed_mac(lab, bundle):
         packets.send_frames(a.namespace, a.device, frames)
         one.switch.ofctl("--strict", "del-flows", "br-int", stray)
         traffic.announce_all([a, b])
-    bundle.expected.finds("spoofed-source-mac", one, net)
+    bundle.expected.finds("spoofed-source-mac", one, net).forbids("spoof-blocked")
 
 
 @scenario("spoof-blocked", "near", "a guest sends with a foreign MAC, and br-int stops it: a remark", rule="spoofed-source-mac")

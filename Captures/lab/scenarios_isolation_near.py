@@ -45,6 +45,22 @@ def cluster_mac(lab, bundle):
     cover_all(lab, bundle)
 
 
+@scenario("open-port", "near", "a guest whose port has no port security sends from a second MAC; no flows were dumped",
+          rule="spoofed-source-mac")
+def open_port(lab, bundle):
+    (one, two, _), net, (a, b, c) = three(lab, alpha={"protected": False})
+    mac, ip = lab.naming.mac(), lab.spare_address(net)
+    lab.build()
+    bundle.keep_small()
+    bundle.use_neutron()
+    bundle.undumped = ("br-int",)
+    with bundle.recording() as traffic:
+        traffic.chat(a, c, tcp=0)
+        packets.send_frames(a.namespace, a.device, [announced(mac, ip)] * 2 + datagrams(mac, ip, c, 8))
+        traffic.announce_all([a, b, c])
+    cover_all(lab, bundle)
+
+
 @scenario("virtual-router-mac", "near", "keepalived sends from its virtual router MAC, which no list of ports names, where nothing "
           "enforces MACs", rule="spoofed-source-mac")
 def virtual_router_mac(lab, bundle):
@@ -125,6 +141,46 @@ def proxy_arp(lab, bundle):
     bundle.expected.covers(one, left).covers(two, left)
 
 
+@scenario("router-on-two-hosts", "near", "both hosts of a redundant router (L3 HA) answer for a moment while it fails over, with one MAC",
+          rule="duplicate-address")
+def router_on_two_hosts(lab, bundle):
+    one, two = lab.add_hosts(2)[:2]
+    net = lab.network("net")
+    options = {"plug": "direct", "owner": "network:ha_router_replicated_interface", "protected": False}
+    here = lab.guest("master", one, net, **options)
+    there = lab.guest("standby", two, net, mac=here.mac, ip=here.ip, ip6=here.ip6, **options)
+    there.port_id = here.port_id
+    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.use_neutron()
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        for n in range(5):
+            for router in (here, there):
+                packets.send_frames(router.namespace, router.device, [packets.ethernet(
+                    packets.BROADCAST, here.mac, 0x0806, packets.arp(1, here.mac, here.ip, "00:00:00:00:00:00", here.ip))]
+                    + datagrams(here.mac, here.ip, a if router is here else b, 1, 100 + n))
+        traffic.announce_all([a, b])
+    bundle.expected.forbids("mac-moved", "duplicate-address").covers(one, net).covers(two, net)
+
+
+@scenario("false-claims", "near", "a guest claims another's address, and protection of br-int stops those ARP answers: they are not lost",
+          rule="frame-lost")
+def false_claims(lab, bundle):
+    (one, two, _), net, (a, b, c) = three(lab)
+    lab.build()
+    bundle.keep_small()
+    bundle.points = ("tap", "qvo")
+    claims = [packets.ethernet(b.mac, a.mac, 0x0806, packets.arp(2, a.mac, c.ip, b.mac, b.ip))] * 8
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0)
+        packets.send_frames(a.namespace, a.device, claims)
+        traffic.ping(b, a, 10)
+        traffic.announce_all([a, b, c])
+    cover_all(lab, bundle)
+
+
 def out_of_sight(lab, bundle, is_known):
     one, two, three = lab.add_hosts(3)[:3]
     net = lab.network("net")
@@ -162,8 +218,19 @@ def moved_to_uncaptured_host(lab, bundle):
 @scenario("mirror-to-guest", "near", "an OVS mirror hands what two tenants' ports get to the port of a monitoring guest",
           rule="cross-network-delivery")
 def mirror_to_guest(lab, bundle):
+    watched(lab, bundle)
+
+
+@scenario("mirror-to-untagged-port", "near", "the port of a monitoring guest has no tag, as the output of an OVS mirror of two tenants' ports",
+          rule="untagged-port")
+def mirror_to_untagged_port(lab, bundle):
+    watched(lab, bundle, tag=0)
+
+
+def watched(lab, bundle, **options):
+    """A guest gets by a mirror what two tenants' ports on its host send and get."""
     one, two, net, other, (a, b), (c, d) = two_tenants(lab)
-    watcher = lab.guest("watcher", two, net, protected=False)
+    watcher = lab.guest("watcher", two, net, protected=False, **options)
     lab.build()
     two.switch.vsctl("--id=@p", "get", "port", watcher.ovs_port, "--", "--id=@b", "get", "port", b.ovs_port, "--", "--id=@d",
                      "get", "port", d.ovs_port, "--", "--id=@m", "create", "mirror", "name=tap-as-a-service",

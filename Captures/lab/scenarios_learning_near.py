@@ -189,3 +189,58 @@ def router_failover(lab, bundle):
         takes_over(b, a)
         traffic.chat(c, b, tcp=0, six=False)
     bundle.expected.forbids("mac-moved", "duplicate-address").covers(three, net)
+
+
+@scenario("shared-mac", "near", "two guests of a cluster send from one MAC; l2population knows the one that has it for its own",
+          rule="stale-location")
+def shared_mac(lab, bundle):
+    lab.l2population = True
+    one, two, three = lab.add_hosts(3)[:3]
+    net = lab.network("net")
+    a, b, c = lab.guest("alpha", one, net), lab.guest("first", two, net), lab.guest("second", three, net)
+    c.allowed = [(b.mac, lab.spare_address(net))]
+    lab.build()
+    bundle.keep_small()
+    bundle.use_neutron()
+    for guest, peer in ((a, b), (b, a)):
+        knows(guest, peer)
+    alive = [packets.ethernet(packets.BROADCAST, b.mac, 0x88B5, b"the second is alive %d" % n + b"." * 30) for n in range(24)]
+    with bundle.recording() as traffic:
+        traffic.ping(b, a)
+        traffic.chat(c, a, tcp=0, six=False)
+        packets.send_frames(c.namespace, c.device, alive[:16], gap=0.2)
+        for frame in alive[16:]:
+            packets.send_frames(c.namespace, c.device, [frame])
+            traffic.stream(a, b, 2)
+        traffic.announce_all([a])
+    bundle.expected.forbids("stale-location").covers(one, net)
+
+
+@scenario("moved-while-restarting", "near", "a guest moves out of sight without a word while an agent restarts, which knows by l2population "
+          "where it lives now", rule="stale-location")
+def moved_while_restarting(lab, bundle):
+    lab.l2population = True
+    one, two, three = lab.add_hosts(3)[:3]
+    net = lab.network("net")
+    a, b = lab.guest("alpha", one, net), lab.guest("mover", two, net)
+    c = lab.guest("stayer", two, net)
+    lab.build()
+    bundle.keep_small()
+    bundle.with_after = True
+    three.captured = False
+    bundle.capture_guests(a, b, c)
+    bundle.capture_underlay(one, two)
+    for guest, peer in ((a, b), (b, a)):
+        knows(guest, peer)
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        traffic.ping(c, a)
+        changes.migrate(lab, b, three, announce=False, flows_follow=False)
+        changes.restart_agent(lab, one)
+        lab.install_flows(two)
+        lab.install_flows(three)
+        lab.pause(2.2)
+        traffic.ping(c, a)
+        traffic.stream(a, b, 8)
+        traffic.ping(a, c)
+    bundle.expected.forbids("stale-location").covers(one, net)

@@ -191,7 +191,7 @@ def flood_to_hosts_without_ports(lab, bundle):
         traffic.chat(a, b, tcp=0)
         traffic.chat(c, e, tcp=0)
         traffic.announce_all([a, b, c, d, e])
-    bundle.expected.covers(one, net).covers(two, net).covers(lab.hosts[3], other)
+    bundle.expected.forbids("unknown-vni").covers(one, net).covers(two, net).covers(lab.hosts[3], other)
 
 
 @scenario("unmapped-vni", "fault", "a host has a port of the network and no flow for its key (GRE)", rule="unmapped-vni")

@@ -36,7 +36,6 @@ def plug_parent(guest):
 
 
 def plug_subport(guest):
-    """The guest's VLAN device is a pair of veth and a relay that tags: kernels without 802.1Q have no other."""
     parent, vid = guest.extra["parent"], guest.extra["vid"]
     switch = guest.host.switch
     patch(switch, parent.extra["trunk"], "spt-" + guest.short, "br-int", guest.ovs_port)
@@ -44,11 +43,17 @@ def plug_subport(guest):
     label(guest)
     guest.namespace = parent.namespace
     guest.device = f"{parent.device}.{vid}"
-    plumbing.veth(guest.namespace, guest.device, guest.namespace, f"tag{vid}", guest.mtu, guest.mac)
-    plumbing.quiet(guest.namespace, f"tag{vid}")
-    for device in (guest.device, f"tag{vid}"):
-        plumbing.offloads_off(guest.namespace, device)
-    plumbing.up(guest.namespace, guest.device, f"tag{vid}")
+    return vlan_device(guest.namespace, parent.device, vid, guest.mtu, guest.mac)
+
+
+def vlan_device(namespace, parent, vid, mtu, mac):
+    """A VLAN device on another: a pair of veth and a relay that tags, for kernels without 802.1Q have no other."""
+    device, end = f"{parent}.{vid}", f"tag{vid}"
+    plumbing.veth(namespace, device, namespace, end, mtu, mac)
+    plumbing.quiet(namespace, end)
+    for name in (device, end):
+        plumbing.offloads_off(namespace, name)
+    plumbing.up(namespace, device, end)
 
     def change(frame, forward):
         if forward:
@@ -57,4 +62,4 @@ def plug_subport(guest):
             return [(0, frame[:12] + frame[16:])]
         return []
 
-    return Relay((guest.namespace, f"tag{vid}"), (parent.namespace, parent.device), change)
+    return Relay((namespace, end), (namespace, parent), change)

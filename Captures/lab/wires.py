@@ -75,3 +75,16 @@ def fragments(frame, largest):
         head = header[:2] + struct.pack("!HHH", 20 + len(part), 0x77, more | at // 8) + header[8:10] + b"\0\0" + header[12:]
         parts.append(frame[:14] + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + part)
     return parts
+
+
+def pad_inner(frame, least=60):
+    """A tunnel packet whose inner frame has at least so many octets, as boxes make them that hand frames to Ethernet."""
+    missing = least - (len(frame) - INNER)
+    if not tunnel_to(frame, None) or missing <= 0:
+        return frame
+    header = bytearray(frame[14:34])
+    header[2:4] = struct.pack("!H", struct.unpack("!H", header[2:4])[0] + missing)
+    header[10:12] = b"\0\0"
+    header[10:12] = struct.pack("!H", checksum(bytes(header)))
+    length = struct.pack("!H", struct.unpack("!H", frame[38:40])[0] + missing)
+    return frame[:14] + bytes(header) + frame[34:38] + length + b"\0\0" + frame[42:] + b"\0" * missing

@@ -54,9 +54,10 @@ public func verify(
   if let expression = options.filter { _ = try compiled(expression, LinkType.ethernet) }
   var (survey, clocks) = try prepare(options)
   let omitted = options.demands.omissions.exceptions
-  survey.plan.takesUnfinished = omitted.contains(.unfinishedAtSenders)
-  survey.plan.takesCut = omitted.contains(.cutBySnap)
-  survey.plan.takesOthersErrors = omitted.contains(.errorsForOthers)
+  if !omitted.isEmpty {
+    survey.plan.takes = TakenForFaults(without: omitted)
+    if omitted.contains(.snapLengths) { survey.plan.depth = ObservationPlan().depth }
+  }
   var run = VerificationRun(survey, clocks: clocks.clocks, demands: options.demands)
   run.portsAhead = clocks.portsAhead
   return try replay(survey, &run, options, progress)
@@ -165,6 +166,19 @@ private func compiled(
     return try FrameFilter(expression: expression, linkType: linkType)
   } catch {
     throw JobError(error.description + remark)
+  }
+}
+
+extension TakenForFaults {
+  /// What observing takes for faults where these exceptions are not made.
+  fileprivate init(without omitted: Set<RuleException>) {
+    self = []
+    let pairs: [(RuleException, TakenForFaults)] = [
+      (.unfinishedAtSenders, .unfinishedAtSenders), (.cutBySnap, .cutHeaders), (.errorsForOthers, .othersErrors),
+      (.foreignGRE, .foreignGRE), (.guestsOverlays, .guestsOverlays), (.guestsFragments, .guestsFragments),
+      (.othersFragments, .othersFragments), (.unfinishedChecksums, .checksums), (.padding, .padding),
+    ]
+    for (exception, taken) in pairs where omitted.contains(exception) { insert(taken) }
   }
 }
 

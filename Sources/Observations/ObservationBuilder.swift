@@ -16,11 +16,8 @@ public struct ObservationPlan: Sendable {
   public var seed: UInt64 = 0
   /// Longer (inner) frames of TCP and UDP are superframes, in octets.
   public var longestFrame: UInt32 = 1600
-  /// What is ordinary and a regression run takes for a fault all the same: checksums that are unfinished where frames are
-  /// sent, headers that captures cut, errors about packets that are no tunnel's.
-  public var takesUnfinished = false
-  public var takesCut = false
-  public var takesOthersErrors = false
+  /// Nothing, but for regression runs.
+  public var takes: TakenForFaults = []
   /// The sample of the captures has superframes: records of segments are kept from the start.
   public var hasSuperframes = false
   /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
@@ -109,6 +106,7 @@ public struct ObservationBuilder: Sendable {
   // Of the plan, what every frame asks for, as flat values.
   private var route = Route.none
   private let kinds: [PointKind]
+  private let changesContents: Bool
   private let isFarEnd: [Bool]
   /// Whether a VTEP is the host's own, by its index.
   private var isOwn: [Bool]
@@ -136,7 +134,9 @@ public struct ObservationBuilder: Sendable {
     closedPorts.vxlan0 = 0
     closedPorts.geneve = 0
     closedPorts.gre = false
+    if plan.takes.contains(.guestsOverlays) { closedPorts = plan.tunnelPorts }
     keepsSegments = plan.hasSuperframes
+    changesContents = !plan.takes.isDisjoint(with: .contents)
     kinds = plan.points.map(\.kind)
     isFarEnd = plan.points.map(\.isFarEnd)
     isOwn = Array(repeating: false, count: plan.vteps.addresses.count)
@@ -264,6 +264,10 @@ public struct ObservationBuilder: Sendable {
     } else {
       basis = .none
     }
+    if plan.takes.contains(.guestsOverlays), frame.tunnel.kind != .none, frame.hasInner {
+      append(bytes, frame.inner, record, point: point, time: time, direction: way, basis: basis, to: &output)
+      return
+    }
     append(
       bytes, frame.outer, record, point: point, time: time, direction: way, basis: basis, to: &output)
   }
@@ -292,6 +296,9 @@ public struct ObservationBuilder: Sendable {
         notePortUnreachable()
       }
       noteCutTunnelHeader(record, point: point, time: time)
+      if plan.takes.contains(.foreignGRE), frame.outer.ipProtocol == IPProtocol.gre {
+        noteForeign(record, point: point, time: time)
+      }
       // So short that a tunnel could not be told from other traffic.
       let isCut = record.capturedLength < record.wireLength && frame.outer.stop.reason == .cutByCapture
       if isCut { counts.tooShort += 1 } else { counts.other += 1 }
@@ -317,7 +324,7 @@ public struct ObservationBuilder: Sendable {
       (way, basis) = flow(of: record, direction: direction)
     }
     // What the capture cut off is not missing on the wire.
-    if frame.tunnel.hasID, !frame.hasInner, frame.inner.stop.reason == .cutByCapture, !plan.takesCut {
+    if frame.tunnel.hasID, !frame.hasInner, frame.inner.stop.reason == .cutByCapture, !plan.takes.contains(.cutHeaders) {
       counts.tooShort += 1
       return
     }
@@ -337,8 +344,26 @@ public struct ObservationBuilder: Sendable {
       counts.malformed += 1
       return
     }
+    if plan.takes.contains(.guestsOverlays) {
+      let start = Int(frame.inner.start)
+      let own = bytes.extracting(start..<bytes.count)
+      var nested = DecodedFrame()
+      decode(own, wireLength: record.wireLength - start, linkType: 1, tunnels: plan.tunnelPorts, into: &nested)
+      if nested.tunnel.kind != .none, nested.hasInner, nested.inner.hasSource {
+        frame = nested
+        var record = record
+        record.wireLength -= start
+        append(
+          own, frame.inner, record, point: point, time: time, direction: way, basis: basis, from: from, receiver: to,
+          to: &output)
+        return
+      }
+    }
+    if frame.inner.isFragment, plan.takes.contains(.guestsFragments) {
+      note(.init(kind: .fragmented, point: UInt16(truncatingIfNeeded: point), from: from, to: to), record, time: time)
+    }
     if way == .out || way == .in { noteOuterTag(record, point: point, time: time, from: from, to: to) }
-    if way == .in || way == .out && plan.takesUnfinished {
+    if way == .in || way == .out && plan.takes.contains(.unfinishedAtSenders) {
       checkChecksum(bytes, record, point: point, time: time, from: from, to: to)
     }
     append(
@@ -393,6 +418,14 @@ public struct ObservationBuilder: Sendable {
     note(.cutHeader, record, point: point, time: time, from: from, to: to)
   }
 
+  /// Between VTEPs, GRE of another version or with another payload.
+  private mutating func noteForeign(_ record: FrameRecord, point: Int, time: Int64) {
+    let from = plan.vteps.index(of: frame.outer.sourceAddress)
+    let to = plan.vteps.index(of: frame.outer.destinationAddress)
+    guard from != VTEPTable.none, to != VTEPTable.none else { return }
+    note(.greWithoutKey, record, point: point, time: time, from: from, to: to)
+  }
+
   private mutating func notePortUnreachable() {
     let from = plan.vteps.index(of: frame.outer.sourceAddress)
     guard from != VTEPTable.none, plan.vteps.index(of: frame.outer.destinationAddress) != VTEPTable.none else {
@@ -407,12 +440,13 @@ public struct ObservationBuilder: Sendable {
     receiver: UInt16 = VTEPTable.none, to output: inout [Observation]
   ) {
     guard
-      let digest = contentDigest(
+      var digest = contentDigest(
         bytes, headers, wireLength: record.wireLength, depth: plan.depth, seed: plan.seed)
     else {
       counts.tooShort += 1
       return
     }
+    if changesContents { digest = changed(digest, bytes, headers, record) }
     let length = UInt32(truncatingIfNeeded: record.wireLength) &- headers.start
     if length > plan.longestFrame, headers.transport == .tcp || headers.transport == .udp { metSuperframe = true }
     if keepsSegments { keepSegment(bytes, headers, record, time: time) }
@@ -436,6 +470,18 @@ public struct ObservationBuilder: Sendable {
     let vid = headers.tags.count > 0 ? headers.tags[0].vid : 0
     guard let outcome = filter?.outcome(bytes, headers, wireLength: record.wireLength) else { return vid }
     return vid | outcome.rawValue << 12
+  }
+
+  /// A digest with what is no content.
+  private func changed(_ digest: UInt64, _ bytes: Span<UInt8>, _ headers: FrameHeaders, _ record: FrameRecord) -> UInt64 {
+    var digest = digest
+    func mix(_ more: Int) { digest = (digest ^ UInt64(truncatingIfNeeded: more)) &* 0x9e37_79b9_7f4a_7c15 }
+    if plan.takes.contains(.padding) { mix(record.wireLength - Int(headers.networkOffset)) }
+    let checksum = Int(headers.transportOffset) + (headers.transport == .tcp ? 16 : 6)
+    if plan.takes.contains(.checksums), headers.transport == .tcp || headers.transport == .udp, checksum + 2 <= bytes.count {
+      mix(Int(bytes[checksum]) << 8 | Int(bytes[checksum + 1]))
+    }
+    return digest
   }
 
   private mutating func keepSegment(

@@ -18,7 +18,7 @@ extension ObservationBuilder {
       counts.other += 1
       return
     }
-    if outer.fragmentOffset == 0, frame.tunnel.kind != .none, from != VTEPTable.none, to != VTEPTable.none {
+    if outer.fragmentOffset == 0, frame.tunnel.kind != .none || plan.takes.contains(.othersFragments), from != VTEPTable.none, to != VTEPTable.none {
       note(.init(kind: .fragmented, point: UInt16(truncatingIfNeeded: point), from: from, to: to), record, time: time)
     }
     guard let whole = fragments.add(bytes, outer, point: point, frame: record.number, time: time) else { return }
@@ -52,7 +52,7 @@ extension ObservationBuilder {
       quoted.ipProtocol == IPProtocol.gre
       || quoted.ipProtocol == IPProtocol.udp && quoted.destinationPort != 0
         && [ports.vxlan0, ports.vxlan1, ports.vxlan2, ports.vxlan3, ports.geneve].contains(quoted.destinationPort)
-    guard isTunnel || plan.takesOthersErrors else { return }
+    guard isTunnel || plan.takes.contains(.othersErrors) else { return }
     let key = UnderlayEvidence.Key(kind: .tooBig, point: UInt16(truncatingIfNeeded: point), from: from, to: to)
     note(key, record, time: time)
     let known = counts.underlay[key]?.octets ?? 0
@@ -101,7 +101,7 @@ extension ObservationBuilder {
     return all
   }
 
-  private mutating func note(_ key: UnderlayEvidence.Key, _ record: FrameRecord, time: Int64) {
+  mutating func note(_ key: UnderlayEvidence.Key, _ record: FrameRecord, time: Int64) {
     guard counts.underlay[key] != nil || counts.underlay.count < UnderlayEvidence.mostKeys else { return }
     counts.underlay[key, default: UnderlayEvidence()].add(time: time, frame: record.number)
   }

@@ -12,8 +12,7 @@ private func contents(_ rules: [Rule]) -> String {
     guard !members.isEmpty else { continue }
     text += "\n## \(family.rawValue)\n\n| rule | severity | | needs |\n|---|---|---|---|\n"
     for rule in members {
-      let planned = rule.status == .planned ? " (planned)" : ""
-      text += "| [\(rule.name)](\(rule.name).md) | \(rule.severity.rawValue) | \(rule.summary)\(planned) | \(rule.needs) |\n"
+      text += "| [\(rule.name)](\(rule.name).md) | \(rule.severity.rawValue) | \(rule.summary) | \(rule.needs) |\n"
     }
   }
   return text
@@ -21,7 +20,6 @@ private func contents(_ rules: [Rule]) -> String {
 
 private func page(_ rule: Rule) -> String {
   var text = "# \(rule.name)\n\n\(rule.severity.rawValue), family \(rule.family.rawValue), since \(rule.since)\n\n\(rule.summary)\n"
-  if rule.status == .planned { text += "\nPlanned: this version does not raise it.\n" }
   for section in rule.sections {
     text += "\n## \(section.title)\n\n"
     var isVerbatim = false

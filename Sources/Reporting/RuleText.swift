@@ -7,9 +7,6 @@ public func renderText(_ rule: Rule, color: Bool, width: Int, unicode: Bool = tr
   output += ", since \(rule.since)"
   output += "\n"
   for part in wrapped(rule.summary, width: width, first: 0, rest: 0) { output += part + "\n" }
-  if rule.status == .planned {
-    output += style.paint("Planned: this version does not raise it.", .boldYellow) + "\n"
-  }
   for (title, text) in rule.sections {
     output += "\n" + style.paint(title, .bold) + "\n"
     for block in PageBlock.blocks(of: text) {
@@ -62,8 +59,7 @@ public func renderText(rules: [Rule], color: Bool, width: Int, unicode: Bool = t
         case .info: .cyan
         }
       let lead = column + 13
-      let text = rule.summary + (rule.status == .planned ? " (planned)" : "")
-      let parts = wrapped(text, width: width, first: lead, rest: lead)
+      let parts = wrapped(rule.summary, width: width, first: lead, rest: lead)
       for (index, part) in parts.enumerated() {
         output +=
           index == 0
@@ -85,7 +81,7 @@ public func renderJSON(rules: [Rule]) -> String {
         json.member("name", rule.name)
         json.member("family", rule.family.rawValue)
         json.member("severity", rule.severity.rawValue)
-        json.member("status", rule.status.rawValue)
+        json.member("status", "implemented")
         json.member("since", rule.since)
         json.member("summary", rule.summary)
         json.member("needs", rule.needs)

@@ -14,7 +14,8 @@ extension FindingBuilder {
     let admitted = macs.first.flatMap { installed.admits(host: Int(key.host), port: name, source: $0) }
     if key.fault == .spoofedSourceMAC {
       // What the flows let through is allowed there; without them, only intent knows what is.
-      let isAdmitted = admitted ?? !(port.source <= .neutron && port.portSecurity == true)
+      let isSecured = port.portSecurity == true || !judge.makes(.noPortSecurity)
+      let isAdmitted = admitted ?? !(port.source <= .neutron && isSecured)
       guard !isAdmitted || admitted == true && !judge.makes(.admittedByFlows) else { return }
     }
     let list = macs.prefix(4).map { "\($0)" }.joined(separator: ", ")

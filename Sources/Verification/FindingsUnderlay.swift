@@ -209,7 +209,7 @@ extension FindingBuilder {
   private mutating func addChecksums() {
     // Virtual devices hand on unfinished checksums, and their peers know.
     let seen = evidence([.wrongChecksum, .unfinishedChecksum]) { key in
-      key.kind == .wrongChecksum || isPhysical(point: Int(key.point))
+      key.kind == .wrongChecksum || isPhysical(point: Int(key.point)) || !judge.makes(.virtualUnderlays)
     }
     for from in seen.keys.sorted() {
       // A few may have been sent so by a guest.
@@ -281,6 +281,7 @@ extension FindingBuilder {
 
   /// A VLAN device shows frames without the tag that it adds.
   private func showsTags(point: Int) -> Bool {
+    guard judge.makes(.vlanDevices) else { return true }
     let place = topology.plan.points[point]
     if let kind = deployment.hosts[place.host].interfaces.first(where: { $0.name == place.interface })?.kind {
       return kind != "vlan"

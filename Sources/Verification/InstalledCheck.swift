@@ -119,8 +119,11 @@ public struct InstalledCheck {
     checkSharedVLANs(host)
     checkSplitVNIs(host)
     for network in topology.portsOn[host].keys.sorted() {
-      let ports = (topology.portsOn[host][network] ?? []).filter { deployment.ports[$0].active && deployment.isPlugged($0) }
-      guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) else { continue }
+      let ports = (topology.portsOn[host][network] ?? []).filter {
+        deployment.ports[$0].active && deployment.isPlugged($0) || !makes(.unusedPorts)
+      }
+      let providers = makes(.providersMappings) ? nil : deployment.networks[network].segmentationID
+      guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) ?? providers else { continue }
       checkInbound(host, network, vni)
       if let vlan = deployment.hosts[host].localVLANs[network] {
         checkOutbound(host, network, vni, vlan)
@@ -173,9 +176,9 @@ public struct InstalledCheck {
         addTag(port, of: patch.network, name: patch.name, wrong, expected, isDead: false)
       }
       let mismatch = port.wrongTag(in: deployment)
-      let isDead = port.isDead || !makes(.deadAndUnused) && (port.installedTagAfter ?? port.installedTag) == 4095
+      let isDead = makes(.deadTags) && port.isDead || !makes(.deadAndUnused) && (port.installedTagAfter ?? port.installedTag) == 4095
       // One that is not in use may lie on the dead VLAN.
-      guard isDead || mismatch.map({ $0.installed != 4095 }) ?? false else { continue }
+      guard isDead || mismatch.map({ $0.installed != 4095 || !makes(.deadTags) }) ?? false else { continue }
       addTag(
         port, of: port.network, name: port.bridgePort ?? port.name, mismatch?.installed ?? 4095, mismatch?.expected,
         isDead: isDead)
@@ -252,7 +255,7 @@ public struct InstalledCheck {
         entry.vni == lane.vni && entry.kind.rawValue == lane.kind && entry.vlan != nil && entry.vlan != own
       }
       add(
-        "mapping-conflict", isUsed ? .error : .info, host, network,
+        "mapping-conflict", isUsed || !makes(.unusedMapping) ? .error : .info, host, network,
         "\(deployment.hosts[host].name) puts \(lanes(lane.vni)) on several VLANs, by tunnel: "
           + found.sorted().map { "\($0)" }.joined(separator: ", "), flow: wrong?.flow)
     }
@@ -269,7 +272,7 @@ public struct InstalledCheck {
         topology.networkOfVNI[vni].map { $0 >= 0 && topology.portsOn[host][Int($0)] != nil } ?? false
       }
       add(
-        "mapping-conflict", used ? .error : .info, host, nil,
+        "mapping-conflict", used || !makes(.unusedMapping) ? .error : .info, host, nil,
         "\(deployment.hosts[host].name) puts several VNIs on VLAN \(vlan): \(vnis.map(lanes).joined(separator: "; "))",
         flow: installed.inbound(host: host, vni: vnis[0])?.flow)
     }
@@ -325,7 +328,7 @@ public struct InstalledCheck {
     let floods = installed.outbound[host].filter { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
     guard let flood = floods.first else { return }
     if floods.allSatisfy({ $0.vni == nil }) {
-      if peers.isEmpty { return }
+      if peers.isEmpty, makes(.nobodyToSendTo) { return }
       add(
         "missing-mapping", .error, host, network,
         "\(name) has ports of \(networkName), and no flow sends its VLAN \(vlan) into the tunnels", flow: flood.flow,
@@ -350,7 +353,8 @@ public struct InstalledCheck {
     for peer in peers {
       let vteps = deployment.hosts[peer].vteps
       // Where there is no tunnel either, that is what is missing.
-      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }), vteps.contains(where: remotes.contains)
+      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }),
+        vteps.contains(where: remotes.contains) || !makes(.unreachedPeers)
       else { continue }
       add(
         "missing-flood-peer", .error, host, network,
@@ -407,6 +411,8 @@ public struct InstalledCheck {
       else { continue }
       let owners = (topology.portsOfMAC[mac] ?? []).filter { topology.portNetwork[$0] == Int32(network) }
       guard owners.count == 1, deployment.ports[owners[0]].host != host else { continue }
+      // Where it lives since its port went, no dump says.
+      if entry.isAfter, deployment.isUnplugged(owners[0]) { continue }
       let vteps = deployment.hosts[deployment.ports[owners[0]].host].vteps
       guard !vteps.isEmpty, !entry.remotes.isEmpty, !entry.remotes.contains(where: { vteps.contains($0) }) else {
         continue

@@ -39,6 +39,8 @@ struct InstalledView: Sendable {
     var stripsTag: Bool
     var remotes: [IPAddress]
     var flow: FlowEvidence?
+    /// Of the later dump.
+    var isAfter = false
   }
   /// From the tunnels' side.
   struct Inbound: Sendable {
@@ -120,7 +122,7 @@ struct InstalledView: Sendable {
       if tunnels.isEmpty {
         let none = Outbound(
           vlan: vlan, destination: destination, isGroup: isGroup, vni: nil, stripsTag: true, remotes: [],
-          flow: evidence(drop))
+          flow: evidence(drop), isAfter: isAfter)
         return [none]
       }
       return Set(tunnels.compactMap(\.tunnelID)).sorted().map { id in
@@ -128,7 +130,7 @@ struct InstalledView: Sendable {
         return Outbound(
           vlan: vlan, destination: destination, isGroup: isGroup, vni: UInt32(truncatingIfNeeded: id),
           stripsTag: !same.contains { $0.tags.count > 0 }, remotes: same.compactMap(\.remote).sorted(),
-          flow: evidence(same.first?.tunnelIDFlow ?? same.first?.outputFlow))
+          flow: evidence(same.first?.tunnelIDFlow ?? same.first?.outputFlow), isAfter: isAfter)
       }
     }
     if state.bridges.contains(where: { bridge in

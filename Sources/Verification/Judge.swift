@@ -245,7 +245,13 @@ struct Judge: Sendable {
   mutating func judgeWitness(_ index: Int, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[index]
     let point = topology.points[Int(seen.point)]
-    guard point.isMirror, seen.tagCount > 0 && seen.vid != 0 || !makes(.mirrorOutputs) else { return false }
+    guard point.isMirror else { return false }
+    if point.port >= 0, topology.isUntagged[Int(point.port)], !makes(.untaggedMirrors) {
+      let key = FaultKey(fault: .untaggedPort, host: point.host, network: topology.portNetwork[Int(point.port)], port: point.port)
+      record(key, base, group, index, isWeak: false)
+      return true
+    }
+    guard seen.tagCount > 0 && seen.vid != 0 || !makes(.mirrorOutputs) || !makes(.unseenTags) else { return false }
     var network: Int32 = -1
     for entry in resolver.passages where entry.direction == .fromGuest && entry.host == point.host {
       network = entry.network
@@ -264,7 +270,7 @@ struct Judge: Sendable {
     }
     let vlans = topology.deployment.hosts[Int(point.host)].localVLANs
     guard network >= 0, let expected = vlans[Int(network)], expected != seen.vid,
-      vlans.contains(where: { $0.value == seen.vid })
+      vlans.contains(where: { $0.value == seen.vid }) || !makes(.unseenTags)
     else { return false }
     let key = FaultKey(
       fault: .wrongLocalVLAN, host: point.host, network: network, observed: UInt32(seen.vid), detail: 1)

@@ -36,7 +36,7 @@ extension Judge {
         let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
         let entered = entries(on: tunnel.host, tunnel.network)
         guard copies > 1, entered > 0, copies > excused(entered) else { continue }
-        let beyond = arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group)
+        let beyond = makes(.floodCopies) && makes(.devicesInSeries) ? arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group) : copies
         let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
       } else if tunnel.direction == .in {
@@ -59,6 +59,11 @@ extension Judge {
         copies += 1
         if other.sightings > 1 { whole += 1 }
       }
+      if !makes(.mirroredCopies) {
+        let mirrored = mirroredCopies(on: delivery.host, group)
+        copies += mirrored
+        whole += mirrored
+      }
       var sources = 0
       for tunnel in resolver.tunnels
       where tunnel.direction == .in && tunnel.host == delivery.host && tunnel.network == delivery.network {
@@ -79,8 +84,17 @@ extension Judge {
   /// As many copies as entered are in order.
   private func excused(_ entered: Int) -> Int { makes(.repeatedByGuests) ? entered : min(entered, 1) }
 
+  /// Sightings at a host's mirrors: what shows there was copied to be looked at.
+  private func mirroredCopies(on host: Int32, _ group: [Observation]) -> Int {
+    resolver.witnesses.count { index in
+      let point = topology.points[Int(group[Int(index)].point)]
+      return point.isMirror && point.host == host
+    }
+  }
+
   /// Whether a point shows a frame twice in one file and direction.
   private func hasRepeats(_ group: [Observation]) -> Bool {
+    if !makes(.floodCopies) || !makes(.devicesInSeries) || !makes(.mirroredCopies) { return true }
     for index in group.indices.dropFirst() {
       let seen = group[index]
       for other in group[..<index]
@@ -119,12 +133,14 @@ extension Judge {
       let seen = group[Int(tunnel.observation)]
       if let like, (like.capture, like.point) != (seen.capture, seen.point) { continue }
       var own = 0
-      for other in resolver.tunnels
-      where other.direction == direction && other.network == network && other.host == tunnel.host
-        && other.peer == tunnel.peer
-      {
+      for at in resolver.tunnels.indices {
+        let other = resolver.tunnels[at]
+        guard other.direction == direction, other.network == network, other.host == tunnel.host,
+          other.peer == tunnel.peer || !makes(.floodCopies)
+        else { continue }
         let same = group[Int(other.observation)]
         if (same.capture, same.point) == (seen.capture, seen.point) { own += 1 }
+        if !makes(.devicesInSeries) { own += resolver.series.count { Int($0.tunnel) == at } }
       }
       most = max(most, own)
       if like != nil { break }

@@ -9,7 +9,7 @@ extension Judge {
     let tunnel = resolver.tunnels[at]
     let index = Int(tunnel.observation)
     let seen = group[index]
-    if seen.outerFrom >= ObservationBuilder.unknownBase {
+    if isOfUnknownVTEP(seen) {
       // The table of unknown addresses belongs to the capture.
       let key = FaultKey(
         fault: .unknownVTEP, host: tunnel.host, network: tunnel.network,
@@ -77,11 +77,13 @@ extension Judge {
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
-    if tunnel.network >= 0, !fault, facts.watchesIn[cell(tunnel.host, tunnel.network)], !isDelivered(at) {
+    if tunnel.network >= 0, !fault, facts.watchesIn[cell(tunnel.host, tunnel.network)], !isDelivered(at),
+      !mayHaveBeenOtherwise(tunnel.host, at: seen.time)
+    {
       let key = FaultKey(fault: .metInbound, host: tunnel.host, network: tunnel.network)
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
     }
-    if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen), tunnel.sent < 0 {
+    if isUnknownVNI(tunnel), isBetweenVTEPs(seen), tunnel.sent < 0 {
       let key = FaultKey(
         fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni, via: fault ? .forgedTunnelFrame : nil,
         viaHost: fault ? tunnel.host : -1)
@@ -98,6 +100,19 @@ extension Judge {
     FaultKey(
       fault: .changedVNI, host: arrival.host, network: resolver.tunnels[Int(arrival.sent)].network, observed: arrival.vni,
       detail: UInt64(UInt32(bitPattern: arrival.peer)))
+  }
+
+  /// Whether a frame comes from an address that is no VTEP. One that a host has a tunnel to is, and where no list of
+  /// tunnels is known, whoever sends.
+  private func isOfUnknownVTEP(_ seen: Observation) -> Bool {
+    if seen.outerFrom >= ObservationBuilder.unknownBase { return true }
+    guard !makes(.listedPeers) || !makes(.noTunnelList), Int(seen.outerFrom) < topology.vtepHost.count,
+      topology.vtepHost[Int(seen.outerFrom)] < 0
+    else { return false }
+    let address = topology.plan.vteps.addresses[Int(seen.outerFrom)]
+    let deployment = topology.deployment
+    let isListed = deployment.hosts.indices.contains { deployment.tunnelRemotes(of: $0).contains(address) }
+    return !makes(isListed ? .listedPeers : .noTunnelList)
   }
 
   /// Whether another arrival from the same host is known to be the frame that was sent.
@@ -322,7 +337,10 @@ extension Judge {
   /// A frame that gained a tag on its way to the guest.
   mutating func judgeTags(_ delivery: Passage, _ group: [Observation], _ base: UInt64) -> Bool {
     guard delivery.tagsKnown, delivery.tagCount > 0, delivery.vid != 0 || !makes(.priorityTags) else { return false }
-    guard !topology.carriesTags[Int(delivery.port)] || !makes(.trunkPorts) else { return false }
+    let port = Int(delivery.port)
+    guard !topology.carriesTags[port] || !makes(.trunkPorts)
+      || !makes(.dot1qTunnels) && topology.deployment.ports[port].vlanMode == "dot1q-tunnel"
+    else { return false }
     var before: Int
     var trajectory = base
     if delivery.fromTunnel >= 0 {
@@ -344,7 +362,7 @@ extension Judge {
       }
       guard before >= 0 else { return false }
     }
-    guard Int(delivery.tagCount) > before else { return false }
+    guard Int(delivery.tagCount) > (makes(.guestsTags) ? before : 0) else { return false }
     let key = FaultKey(
       fault: .unexpectedVLANTag, host: delivery.host, network: delivery.network, port: delivery.port,
       observed: UInt32(delivery.vid))
@@ -354,6 +372,16 @@ extension Judge {
 }
 
 extension Deployment {
+  /// Whether a port was there when captures began and is not there any more, by its host's dumps.
+  func isUnplugged(_ number: Int) -> Bool {
+    let host = hosts[ports[number].host]
+    guard let before = host.before, let after = host.after, !after.bridges.isEmpty,
+      let name = [ports[number].bridgePort, ports[number].qvo, ports[number].tap].compactMap({ $0 }).first
+    else { return false }
+    func has(_ state: HostState) -> Bool { state.bridges.contains { $0.ports.contains { $0.name == name } } }
+    return has(before) && !has(after)
+  }
+
   /// Whether a port is one that the dumps of its host have, as far as they list ports: one that only captures know of
   /// had gone, or had not come, when the flows were dumped.
   func isPlugged(_ number: Int) -> Bool {

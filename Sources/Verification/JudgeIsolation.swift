@@ -51,7 +51,7 @@ extension Judge {
       let port = topology.deployment.ports[other]
       return topology.portNetwork[other] == entry.network && topology.portHost[other] != entry.host
         && topology.isOwn(mac, of: other) && port.source != .inferred
-        && (port.uuid == nil || port.uuid != own.uuid || !makes(.handedOver))
+        && (port.uuid == nil || port.uuid != own.uuid || !makes(.handedOver) || isRouters(mac))
     }
   }
 
@@ -83,7 +83,7 @@ extension Judge {
     // Nearly all frames come from their port's own MAC.
     if topology.isOwn(seen.source, of: Int(entry.port)) { return }
     let port = topology.deployment.ports[Int(entry.port)]
-    guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false,
+    guard port.source != .inferred, !port.macs.isEmpty, port.subports.isEmpty, port.portSecurity != false || !makes(.noPortSecurity),
       !port.macs.contains(seen.source), !topology.deviceMACs.contains(seen.source) || !makes(.hostsDevices),
       !mayBeUsed(seen.source, at: port)
     else { return }

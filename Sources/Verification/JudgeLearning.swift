@@ -68,6 +68,10 @@ extension Judge {
       if first == nil { first = seen }
       if !receivers.contains(seen.outerTo) { receivers.append(seen.outerTo) }
     }
+    if first == nil, entry >= 0, !makes(.floodsHeldBack) {
+      let seen = group[Int(resolver.passages[Int(entry)].first)]
+      if seen.destination.isGroup, seen.tagCount == 0 { countFloodCopies(entry, host, network, vni, seen, group, trajectory) }
+    }
     guard let first, first.tagCount == 0 else { return false }
     if first.destination.isGroup {
       countFloodCopies(entry, host, network, vni, first, group, trajectory)
@@ -80,7 +84,7 @@ extension Judge {
       return true
     }
     // Cooked captures have no destination; MACs that live in several places may be anywhere.
-    guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination),
+    guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination) || !makes(.severalLocations),
       let location = ledger.location(host, vni, first.destination), location.since <= first.time
     else { return false }
     if receivers.count > 1 {
@@ -102,8 +106,8 @@ extension Judge {
     guard location.last <= first.time, !receivers.contains(location.vtep),
       location.since <= first.time &- (makes(.settlingLocation) ? Judge.learningGrace : 0),
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
-      !reinstalls[Int(host)].forgot(between: location.last, and: first.time),
-      !livesBehind(receivers[0], first.destination) || hasMoved(first.destination, network, from: receivers[0]),
+      !reinstalls[Int(host)].forgot(between: location.last, and: first.time) || !makes(.movedMeanwhile),
+      !livesBehind(receivers[0], first.destination) || !makes(.severalLocations) || hasMoved(first.destination, network, from: receivers[0]),
       hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time)
     else { return false }
     let key = FaultKey(
@@ -312,7 +316,12 @@ extension Judge {
   /// Whether the host's flows drop a tunnel's VNI, as far as dumps tell of that time.
   func isUnmapped(_ tunnel: TunnelSighting, at time: Int64) -> Bool {
     tunnel.network >= 0 && facts.unmapped[cell(tunnel.host, tunnel.network)]
-      && !reinstalls[Int(tunnel.host)].mayHaveDiffered(at: time)
+      && !mayHaveBeenOtherwise(tunnel.host, at: time)
+  }
+
+  /// Whether a host's flows were put in anew after a time, and no dump shows what was there before.
+  func mayHaveBeenOtherwise(_ host: Int32, at time: Int64) -> Bool {
+    reinstalls[Int(host)].mayHaveDiffered(at: time) && makes(.mappedBefore)
   }
 
   private mutating func noteArrival(

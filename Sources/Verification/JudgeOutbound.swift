@@ -32,7 +32,8 @@ extension Judge {
         noteArrivals(of: at, key, group)
         fault = true
       }
-    } else if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil, isBetweenVTEPs(seen) {
+    }
+    if network < 0 || !makes(.networksElsewhere), isUnknownVNI(tunnel), isBetweenVTEPs(seen) {
       let key = FaultKey(fault: .unknownVNI, host: tunnel.host, observed: tunnel.vni)
       record(key, trajectory, group, index, isWeak: false)
     }
@@ -94,6 +95,14 @@ extension Judge {
       found = owner
     }
     return found
+  }
+
+  /// Whether a tunnel frame's VNI is none of a known network. That its receiver has no ports of it does not matter.
+  func isUnknownVNI(_ tunnel: TunnelSighting) -> Bool {
+    if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil { return true }
+    guard !makes(.networksElsewhere), tunnel.network >= 0 else { return false }
+    let receiver = tunnel.direction == .out ? tunnel.peer : tunnel.host
+    return receiver >= 0 && topology.ports(on: receiver, of: tunnel.network).isEmpty
   }
 
   /// Whether hosts exchange frames of a network that the intent, which says it is complete, does not know.

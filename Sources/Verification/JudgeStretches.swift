@@ -93,7 +93,7 @@ extension Judge {
   /// Whether a single missing sighting of a frame counts. NICs cut and join segments, large frames may be fragmented.
   /// Segments without payload, or with next to none, are neither cut nor joined.
   private func isProbative(_ seen: Observation) -> Bool {
-    seen.frameClass != .fragment && seen.length <= (seen.frameClass == .tcp ? 90 : 1400)
+    seen.frameClass != .fragment && seen.length <= (seen.frameClass == .tcp ? 90 : 1400) || !makes(.cutAndJoined)
   }
 
   /// Whether a switch may hold the frame back where nobody listens (IGMP snooping).
@@ -104,9 +104,9 @@ extension Judge {
 
   /// Whether address protection of br-int may drop the frame: it looks at what ARP and ND say.
   private func isGuarded(_ seen: Observation) -> Bool {
-    guard makes(.answeredLocally) else { return false }
-    return switch seen.frameClass {
-    case .arpRequest, .arpReply, .neighborSolicitation, .neighborAdvertisement, .rarp: true
+    switch seen.frameClass {
+    case .arpRequest, .neighborSolicitation: makes(.answeredLocally)
+    case .arpReply, .neighborAdvertisement, .rarp: makes(.guardedAddresses)
     default: false
     }
   }
@@ -114,7 +114,7 @@ extension Judge {
   /// Whether a guest answers for an address that is not known to be its own: address protection of its host drops that,
   /// and where the frame shows nowhere else, it may have.
   private func isStrangeClaim(_ entry: Passage, _ seen: Observation) -> Bool {
-    guard seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, makes(.answeredLocally) else { return false }
+    guard seen.frameClass == .arpReply || seen.frameClass == .neighborAdvertisement, makes(.guardedAddresses) else { return false }
     let ports = topology.deployment.ports
     guard !ports[Int(entry.port)].addresses.isEmpty else { return seen.destination.isGroup }
     // Of guests that captures alone tell of, what one claims is its own as well.

@@ -38,12 +38,12 @@ extension Judge {
       // Linux bridges hold multicast back where nobody listens.
       // Devices cut and join segments between the two.
       guard seen.frameClass != .fragment, seen.frameClass != .tcp || seen.length <= 90 else { continue }
-      guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast else { continue }
+      guard seen.destination != .zero, !seen.destination.isGroup || seen.destination.isBroadcast || !makes(.bridgedMulticast) else { continue }
       if passage.ranks & 9 == 9 {
         if passage.direction == .toGuest { policy.inbound[port].passed &+= 1 } else { policy.outbound[port].passed &+= 1 }
       } else if passage.ranks == 8, passage.direction == .toGuest, isRecording(tap, passage.start),
         !isShown(passage, at: 1),
-        seen.destination.isBroadcast || topology.isOwn(seen.destination, of: port)
+        seen.destination.isGroup || topology.isOwn(seen.destination, of: port)
       {
         let isKnown = shared.isKnown(until: passage.start, at: [tap]) || !makes(.notRecording)
         policy.inbound[port].settle { shared.isKnown(until: $0, at: [tap]) }
@@ -113,7 +113,7 @@ extension FindingBuilder {
     let total = record.count + way.passed
     // What its capture lost ends there, too.
     let rate = judge.passing.shown[point] + judge.passing.missed[point] > 0 ? judge.passing.rate(ofPoint: point) : 0.1
-    guard record.count >= 3, Double(record.count) > 3 * rate * Double(total) + 2 else { return }
+    guard record.count >= 3 && Double(record.count) > 3 * rate * Double(total) + 2 || !judge.makes(.fewHeldBack) else { return }
     let name = portName(Int32(port))
     let host = Int32(deployment.ports[port].host)
     let message =

@@ -3,11 +3,6 @@ public struct Rule: Sendable {
   public enum Family: String, Sendable, CaseIterable {
     case translation, isolation, learning, delivery, encapsulation, installed, capture
   }
-  public enum Status: String, Sendable {
-    case implemented
-    /// Documented, and not raised by this version.
-    case planned
-  }
 
   /// Lower-case words joined by hyphens; released names never change.
   public let name: String
@@ -21,8 +16,6 @@ public struct Rule: Sendable {
   /// The evidence that it rests on.
   public let needs: String
   public let documentation: Documentation
-
-  public var status: Status { RuleCatalogue.implemented.contains(name) ? .implemented : .planned }
 
   /// Paragraphs are separated by empty lines, whose line breaks mean nothing. Lines that begin with four blanks are
   /// commands or dumps, shown as they are; lines that begin with `- ` are items, which the next lines may continue.
@@ -58,21 +51,6 @@ public enum RuleCatalogue {
   public static let rules: [Rule] =
     translationRules + isolationRules + learningRules + deliveryRules + encapsulationRules + installedRules
     + captureRules
-
-  /// Rules that this version raises.
-  static let implemented: Set<String> = [
-    "wrong-vni", "wrong-local-vlan", "vlan-not-stripped", "unexpected-vlan-tag", "unknown-vni", "unmapped-vni",
-    "cross-network-delivery", "unknown-vtep", "forged-tunnel-frame", "spoofed-source-mac", "spoof-blocked",
-    "untagged-port", "duplicate-address",
-    "flooded-after-learned", "stale-location", "incomplete-flood", "tunnel-reflection", "mac-moved",
-    "frame-lost", "dropped-by-policy", "frame-duplicated", "frame-modified",
-    "bad-checksum-on-wire",
-    "nonstandard-tunnel-port", "malformed-encapsulation",
-    "outer-vlan-mismatch", "underlay-fragmented", "exceeds-underlay-mtu",
-    "port-tag-mismatch", "dead-vlan", "mapping-conflict", "missing-mapping", "missing-flood-peer", "missing-tunnel",
-    "unreachable-port",
-    "capture-gap", "capture-truncated", "point-not-covered", "direction-unknown",
-  ]
 
   public static func rule(named name: String) -> Rule? {
     rules.first { $0.name == name }

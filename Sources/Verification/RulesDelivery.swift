@@ -32,7 +32,7 @@ let deliveryRules: [Rule] = [
       """,
     remedy: "Depends on the segment; the finding's next steps name the commands for it.",
     exceptions: """
-      A missing sighting alone is never enough. Not raised between tap and qvo without a reason from state (security
+      A missing sighting alone is never enough, nor one while a point was not recording. Not raised between tap and qvo without a reason from state (security
       groups drop there: dropped-by-policy), for frames that flows drop, for what is consumed and answered locally (ARP
       responder, DHCP), for multicast that switches hold back where nobody asked for it (IGMP snooping), nor for reserved
       multicast (01:80:c2:00:00:0x), which bridges do not forward. Where some frames
@@ -81,8 +81,9 @@ let deliveryRules: [Rule] = [
       """,
     remedy: "Remove the second tunnel port or the loop.",
     exceptions: """
-      Copies of a flood to different VTEPs are not duplicates; nor are frames that the guest repeated. A capture that
-      writes frames twice is told by the next point, which shows them once.
+      Copies of a flood to different VTEPs are not duplicates, nor is what devices in series and mirrors show again; nor
+      are frames that the guest repeated. A capture that writes frames twice is told by the next point, which shows them
+      once.
       """),
   Rule(
     "frame-modified", .delivery, .error,

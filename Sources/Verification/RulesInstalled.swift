@@ -30,7 +30,10 @@ let installedRules: [Rule] = [
           ovs-ofctl -O OpenFlow13 dump-flows br-tun | grep -e tun_id=0xVNI -e dl_vlan=VLAN
       """,
     remedy: "Restart neutron-openvswitch-agent, or set the port down and up again.",
-    exceptions: "Not raised for provider networks, which br-tun does not carry."),
+    exceptions: """
+      Not raised for provider networks, which br-tun does not carry, for networks of which a host has no port in use, nor
+      for floods of a network that no other host has ports of.
+      """),
   Rule(
     "missing-flood-peer", .installed, .error,
     "A peer with active ports of the network is not in a host's flood list.",
@@ -45,7 +48,10 @@ let installedRules: [Rule] = [
           ovs-vsctl show
       """,
     remedy: "Restart the agent on this host; with l2population also on the peer.",
-    exceptions: "Not raised for peers without active ports of the network."),
+    exceptions: """
+      Not raised for peers without active ports of the network. Where there is no tunnel to the peer either, that is what
+      is missing (missing-tunnel). A port with remote_ip=flow may serve any peer.
+      """),
   Rule(
     "missing-tunnel", .installed, .error,
     "There is no tunnel port to a peer that has active ports of the network.",
@@ -61,7 +67,9 @@ let installedRules: [Rule] = [
           openstack network agent show AGENT -c configuration    # tunneling_ip, tunnel_types
       """,
     remedy: "Set local_ip and tunnel_types in openvswitch_agent.ini, and restart the agent on the peer.",
-    exceptions: "Not raised where a port with remote_ip=flow serves all peers."),
+    exceptions: """
+      Not raised for peers without active ports of the network, nor where a port with remote_ip=flow serves all peers.
+      """),
   Rule(
     "unreachable-port", .installed, .error,
     "The hosts' own flows do not carry frames between two ports of a network.",
@@ -101,7 +109,10 @@ let installedRules: [Rule] = [
       Restart neutron-openvswitch-agent, or trigger an update of the port. Setting the tag by hand helps at once
       (ovs-vsctl set Port QVO tag=VLAN), and only until the agent's VLANs change.
       """,
-    exceptions: "Ports on the dead VLAN 4095 are dead-vlan."),
+    exceptions: """
+      Ports on the dead VLAN 4095 are dead-vlan. Not raised where the tag and the agent's record changed together: the
+      network has another VLAN there now.
+      """),
   Rule(
     "dead-vlan", .installed, .warning,
     "An active port was left on the dead VLAN 4095.",

@@ -53,8 +53,8 @@ let isolationRules: [Rule] = [
       """,
     exceptions: """
       An error where the intent is complete (complete: true). Not raised at a host whose tunnel list is not known, unless
-      the intent is complete: which peers it has nothing tells. Not raised for other overlays on the underlay, which do
-      not speak to a VTEP of the deployment.
+      the intent is complete: which peers it has nothing tells. An address in any host's tunnel list is no unknown one. Not
+      raised for other overlays on the underlay, which do not speak to a VTEP of the deployment.
       """),
   Rule(
     "forged-tunnel-frame", .isolation, .error,
@@ -102,8 +102,9 @@ let isolationRules: [Rule] = [
       mac-address=MAC,ip-address=IP PORT); else switch port security on and restart the agent.
       """,
     exceptions: """
-      Frames stopped at or before br-int are the info spoof-blocked. MACs that flows admit on that port, router, DVR and
-      HA MACs, and those of the host's own devices are no spoofing. Nor is what a guest floods that moved to the host:
+      Frames stopped at or before br-int are the info spoof-blocked. MACs of allowed address pairs, those that flows
+      admit on that port or that a port without port security sends, router, DVR and HA MACs, and those of the host's
+      own devices are no spoofing. Nor is what a guest floods that moved to the host:
       seen at one point of another port only, it is not told from what that port sends.
       """),
   Rule(

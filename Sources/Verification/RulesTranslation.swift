@@ -123,8 +123,8 @@ let translationRules: [Rule] = [
       tags use trunk ports (openstack network trunk create).
       """,
     exceptions: """
-      Frames *from* guests with tags of their own are an info. Not raised for trunk ports, dot1q-tunnel ports, nor for
-      VID 0, which is a priority tag and counts as untagged.
+      Not raised for tags that a guest sent itself, for trunk ports and dot1q-tunnel ports, nor for VID 0, which is a
+      priority tag and counts as untagged.
       """),
   Rule(
     "unknown-vni", .translation, .error,

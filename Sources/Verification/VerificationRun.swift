@@ -37,6 +37,9 @@ public struct VerificationRun: Sendable {
     if omitted.contains(.pluggedMeanwhile) {
       for index in survey.deployment.ports.indices { survey.deployment.ports[index].installedTagAfter = nil }
     }
+    if omitted.contains(.renumberedTags) {
+      for index in survey.deployment.ports.indices { survey.deployment.ports[index].recordedTagAfter = nil }
+    }
     self.survey = survey
     self.clocks = clocks
     self.demands = demands
