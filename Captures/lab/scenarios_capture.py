@@ -3,6 +3,7 @@
 import shutil
 import struct
 
+import wires
 from captures import CaptureRun
 from expectation import cover_all
 from scenario import scenario
@@ -200,9 +201,31 @@ def gap_in_capture(lab, bundle):
 def hardware_offload(lab, bundle):
     one, two, net, a, b = pair(lab)
     lab.build()
-    one.switch.vsctl("set", "open_vswitch", ".", "other_config:hw-offload=true")
-    bundle.tables = ("open_vswitch", "bridge")
+    two.switch.vsctl("set", "open_vswitch", ".", "other_config:hw-offload=true")
+    bundle.keep_small()
+    bundle.tables = ("open_vswitch",)
     with bundle.recording() as traffic:
-        traffic.chat(a, b, tcp=3000)
+        traffic.chat(a, b, tcp=0)
+        traffic.stream(a, b, 24, size=300)
         traffic.announce_all([a, b])
-    bundle.expected.finds("unsupported-mode", host=one, verdict="pass")
+    for told in bundle.told:
+        if told["host"] == two.name:
+            told["packets"] -= offload(bundle.directory / told["file"], 300)
+            told["note"] = "all but the first datagrams of a flow were taken out after the recording: the NIC forwards them"
+    bundle.expected.finds("unsupported-mode", host=two, verdict="pass")
+
+
+def offload(path, size):
+    """Takes all but the first three datagrams of a size out of a capture; returns how many."""
+    data = path.read_bytes()
+    out, at, met = data[:24], 24, 0
+    while at < len(data):
+        end = at + 16 + struct.unpack("<I", data[at + 8:at + 12])[0]
+        frame = data[at + 16:end]
+        is_plain = frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[38:40] == struct.pack("!H", size + 8)
+        met += is_plain or wires.inner_udp(frame, size)
+        if met <= 3 or not (is_plain or wires.inner_udp(frame, size)):
+            out += data[at:end]
+        at = end
+    path.write_bytes(out)
+    return max(0, met - 3)

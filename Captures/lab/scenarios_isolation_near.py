@@ -175,7 +175,11 @@ def false_claims(lab, bundle):
     claims = [packets.ethernet(b.mac, a.mac, 0x0806, packets.arp(2, a.mac, c.ip, b.mac, b.ip))] * 8
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=0)
+        traffic.forget(b)
+        traffic.ping(b, c, 2)
         packets.send_frames(a.namespace, a.device, claims)
+        traffic.forget(b)
+        traffic.ping(b, c, 2)
         traffic.ping(b, a, 10)
         traffic.announce_all([a, b, c])
     cover_all(lab, bundle)

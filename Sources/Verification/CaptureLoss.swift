@@ -67,7 +67,7 @@ extension Judge {
         guard point >= 0 else { continue }
         if passage.ranks & (1 << UInt16(rank)) != 0 {
           passing.shown[point] += 1
-        } else if isRecording(point, passage.start) {
+        } else if isRecording(point, passage.start) || !makes(.outsideCaptures) {
           passing.missed[point] += 1
         }
       }
@@ -88,7 +88,7 @@ extension Judge {
         owner = port
         for rank in 0..<4 {
           let point = Int(topology.pointOfRank[port * 4 + rank])
-          if point >= 0, isRecording(point, tunnel.time) { passing.missed[point] += 1 }
+          if point >= 0, isRecording(point, tunnel.time) || !makes(.outsideCaptures) { passing.missed[point] += 1 }
         }
       }
     }

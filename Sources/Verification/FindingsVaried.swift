@@ -241,7 +241,8 @@ extension FindingBuilder {
   private mutating func addMovedMACs(_ cases: [Case]) {
     let key = cases[0].key
     // Reflected frames teach hosts wrong places: nothing moved.
-    guard !judge.faults.keys.contains(where: { $0.fault == .tunnelReflection && $0.network == key.network }) else { return }
+    guard !judge.makes(.reflectedMACs) || !judge.faults.keys.contains(where: { $0.fault == .tunnelReflection && $0.network == key.network })
+    else { return }
     let record = merged(cases)
     let (more, isComplete) = uncounted(cases)
     let moves = cases.filter { !isOthers($0.key) }.map { item in

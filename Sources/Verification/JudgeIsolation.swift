@@ -66,7 +66,7 @@ extension Judge {
   /// Whether a frame that is for other hosts was stopped on its own: protection of br-int does that to false answers.
   private func isHeldBack(_ at: Int, _ seen: Observation) -> Bool {
     let entry = resolver.passages[at]
-    guard makes(.stoppedInTime), !hasLeft(at), mustLeave(entry, seen) else { return false }
+    guard makes(.heldBackAnswers), !hasLeft(at), mustLeave(entry, seen) else { return false }
     guard topology.hostHasTunnelPoint[Int(entry.host)] else {
       // Without its tunnel interface, ports elsewhere tell.
       return !isShown(beside: entry.host)

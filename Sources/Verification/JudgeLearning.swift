@@ -338,8 +338,9 @@ extension Judge {
       tunnel.sent >= 0 || tunnel.peer < 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }
     // A frame that the sender merely reflected tells nothing of where its MAC lives.
-    if tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0, cameIn(resolver.tunnels[Int(tunnel.sent)]) { return }
-    if tunnel.sent < 0, faults[FaultKey(fault: .tunnelReflection, host: tunnel.peer, network: tunnel.network)] != nil { return }
+    let isReflection = makes(.reflectedMACs)
+    if isReflection, tunnel.sent >= 0, resolver.tunnels[Int(tunnel.sent)].entry < 0, cameIn(resolver.tunnels[Int(tunnel.sent)]) { return }
+    if isReflection, tunnel.sent < 0, faults[FaultKey(fault: .tunnelReflection, host: tunnel.peer, network: tunnel.network)] != nil { return }
     let move = FaultKey(
       fault: .macMoved, host: -1, network: tunnel.network, detail: seen.source.rawValue)
     record(move, base, group, Int(tunnel.observation), isWeak: false)

@@ -32,6 +32,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case sharedAddresses = "duplicate-address/allowed-pairs"
   case routersAddresses = "duplicate-address/routers-macs"
   case handedOver = "duplicate-address/migration"
+  case heldBackAnswers = "duplicate-address/held-back"
   // Learning
   case settlingLocation = "stale-location/grace"
   case severalLocations = "stale-location/several-locations"
@@ -45,6 +46,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case floodsHeldBack = "incomplete-flood/held-back"
   case guestsForward = "tunnel-reflection/guests-forward"
   case movesByDesign = "mac-moved/several-locations"
+  case reflectedMACs = "mac-moved/reflected"
   // Delivery
   case fewMisses = "frame-lost/few-frames"
   case droppedByFlows = "frame-lost/dropped-by-flows"
@@ -54,6 +56,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case prunedMulticast = "frame-lost/pruned-multicast"
   case reservedMulticast = "frame-lost/reserved-multicast"
   case notRecording = "frame-lost/not-recording"
+  case hiddenFrames = "frame-lost/hardware-offload"
   case cutAndJoined = "frame-lost/cut-and-joined"
   case guardedAddresses = "frame-lost/address-protection"
   case fewHeldBack = "dropped-by-policy/few-frames"
@@ -98,6 +101,8 @@ public enum RuleException: String, Sendable, CaseIterable {
   case renumberedTags = "port-tag-mismatch/renumbered"
   case pluggedMeanwhile = "dead-vlan/being-plugged"
   case deadAndUnused = "dead-vlan/not-in-use"
+  // Capture
+  case outsideCaptures = "capture-gap/not-recording"
 }
 
 extension Rule {

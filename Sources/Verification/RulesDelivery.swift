@@ -32,7 +32,8 @@ let deliveryRules: [Rule] = [
       """,
     remedy: "Depends on the segment; the finding's next steps name the commands for it.",
     exceptions: """
-      A missing sighting alone is never enough, nor one while a point was not recording. Not raised between tap and qvo without a reason from state (security
+      A missing sighting alone is never enough, nor one while a point was not recording, nor
+      on a host whose NIC forwards by itself (hardware offload). Not raised between tap and qvo without a reason from state (security
       groups drop there: dropped-by-policy), for frames that flows drop, for what is consumed and answered locally (ARP
       responder, DHCP), for multicast that switches hold back where nobody asked for it (IGMP snooping), nor for reserved
       multicast (01:80:c2:00:00:0x), which bridges do not forward. Where some frames

@@ -163,6 +163,6 @@ let isolationRules: [Rule] = [
     remedy: "Stop one of the owners.",
     exceptions: """
       HA routers, DVR and VRRP MACs live on several hosts on purpose; allowed address pairs share addresses on purpose;
-      a live migration has both for a moment.
+      a live migration has both for a moment. False answers that br-int stops dispute nothing.
       """),
 ]

@@ -108,5 +108,5 @@ let learningRules: [Rule] = [
           openstack port show PORT -c binding_host_id
       """,
     remedy: "Nothing, if it was meant.",
-    exceptions: "Not raised for MACs with several live locations."),
+    exceptions: "Not raised for MACs with several live locations, nor for what a host sends into tunnels again (tunnel-reflection)."),
 ]

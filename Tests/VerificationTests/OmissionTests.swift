@@ -75,7 +75,7 @@ import Verification
     (.priorityTags, "translation/priority-tags"), (.noPortToDeliverTo, "translation/flood-to-hosts-without-ports"),
     // Isolation
     (.listedPeers, "capture/partial-hosts"), (.noTunnelList, "capture/partial-without-state"),
-    (.noPortSecurity, "isolation/open-port"), (.untaggedMirrors, "isolation/mirror-to-untagged-port"),
+    (.heldBackAnswers, "isolation/false-claims"), (.noPortSecurity, "isolation/open-port"), (.untaggedMirrors, "isolation/mirror-to-untagged-port"),
     (.clonedTenants, "clean/same-macs"), (.mirrorOutputs, "isolation/mirror-to-guest"),
     (.otherOverlays, "clean/foreign-overlay"), (.senderNotCaptured, "isolation/moved-to-uncaptured-host"),
     (.lostBySender, "isolation/sender-lost-frames"),
@@ -85,14 +85,14 @@ import Verification
     (.sharedAddresses, "isolation/shared-address"), (.routersAddresses, "isolation/router-on-two-hosts"), (.handedOver, "mac-move"),
     // Learning
     (.severalLocations, "learning/shared-mac"), (.movedMeanwhile, "learning/moved-while-restarting"),
-    (.floodsHeldBack, "one-way"),
+    (.floodsHeldBack, "one-way"), (.reflectedMACs, "tunnel-loop"),
     (.settlingLocation, "learning/l2population-lags"), (.learningGrace, "learning/late-learning"),
     (.learnedTimeout, "learning/learn-expiry"), (.forgottenByRestart, "learning/restart-and-silence"),
     (.briefFlooding, "learning/short-flooding"),
     (.noPortsThere, "learning/flood-skips-empty-hosts"), (.floodsReinstalled, "learning/floods-while-restarting"),
     (.guestsForward, "learning/guest-reflects"), (.movesByDesign, "learning/router-failover"),
     // Delivery
-    (.cutAndJoined, "delivery/partial-loss"), (.guardedAddresses, "isolation/false-claims"),
+    (.hiddenFrames, "capture/hardware-offload"), (.cutAndJoined, "delivery/partial-loss"), (.guardedAddresses, "isolation/false-claims"),
     (.fewHeldBack, "delivery/two-refused-frames"), (.bridgedMulticast, "delivery/two-refused-frames"),
     (.floodCopies, "clean-three-hosts"), (.devicesInSeries, "encapsulation/devices-in-series"),
     (.mirroredCopies, "clean-mirror"), (.unfinishedChecksums, "delivery/checksums-by-the-nic"),
@@ -123,6 +123,8 @@ import Verification
     (.noPeersToFlood, "installed/check-tunnels-stay"), (.noPeersToReach, "installed/check-no-shared-network"),
     (.openTunnels, "installed/check-flow-based-tunnels"), (.pluggedMeanwhile, "installed/plugged-meanwhile"),
     (.trackedConnections, "installed/check-tracked-connections"), (.deadAndUnused, "installed/check-unused-port"),
+    // Capture
+    (.outsideCaptures, "capture/late-and-short"),
   ]
 
   @Test(arguments: near) func anExceptionThatIsNotMadeIsNoticed(exception: RuleException, bundle: String) throws {
