@@ -97,6 +97,11 @@ class Bundle:
         self.ended = time.time()
         lab.note("captures ended")
 
+    def take_state(self):
+        """The state alone, with no traffic and no capture."""
+        with self.recording():
+            pass
+
     def collect(self, host, directory):
         state.collect(host, directory, self.version, self.spelling, self.tables, self.bridges, self.with_links,
                       self.undumped)

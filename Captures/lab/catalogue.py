@@ -71,8 +71,11 @@ in `lab/scenarios_*.py`.
 
 Offloads are off and the datapath is in user space: captures of a kernel datapath with offloads look different at the
 NIC. What the underlay does to frames (loss, duplicates, changes, fragments) is done by a program between two cables; the
-VLAN devices of a trunk's guest are made of one too. Where frames were taken out of a file after the recording,
+VLAN devices are made of one too. Where frames were taken out of a file or moved in time after the recording,
 `truth.json` says so.
+
+That the bundles prove something can be seen: `lanecheck test Captures --without RULE`, or without one of a rule's
+exceptions (`lanecheck explain RULE` names them), fails.
 
 """
 

@@ -6,13 +6,8 @@ import struct
 import wires
 from captures import CaptureRun
 from expectation import cover_all
+from overlays import pair
 from scenario import scenario
-
-
-def pair(lab, hosts=2, **options):
-    one, two = lab.add_hosts(hosts)[:2]
-    net = lab.network("net", **options)
-    return one, two, net, lab.guest("alpha", one, net), lab.guest("beta", two, net)
 
 
 @scenario("partial-hosts", "near", "two of five hosts were captured: frames come from and go to hosts that nobody saw",

@@ -4,8 +4,8 @@ import json
 import struct
 
 import plumbing
+from overlays import pair
 from scenario import scenario
-from scenarios_capture import pair
 from scenarios_translation import two_tenants
 
 

@@ -5,6 +5,7 @@ import plumbing
 from commands import run
 from expectation import cover_all
 from namespaces import set_sysctl
+from overlays import pair
 from scenario import scenario
 
 
@@ -173,9 +174,7 @@ def vrrp(lab, bundle):
 @scenario("security-groups", "near", "security groups in qbr drop what a guest must not get: seen at qvo, absent at the tap",
           rule="frame-lost")
 def security_groups(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     set_sysctl(two.namespace, "bridge/bridge-nf-call-iptables", 1)
     chain = "neutron-openvswi-i" + b.short[:10]
@@ -270,9 +269,7 @@ def overlay_in_guests(lab, bundle):
 @scenario("foreign-overlay", "near", "another overlay (UDP 8472, VNI 1) between the same hosts' addresses",
           rule="nonstandard-tunnel-port")
 def foreign_overlay(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     for host, peer, last in ((one, two, 1), (two, one, 2)):
         run("ip", "link", "add", "flannel.1", "type", "vxlan", "id", 1, "dstport", 8472, "remote", peer.vtep,

@@ -4,6 +4,7 @@ import packets
 import plumbing
 from commands import run
 from expectation import cover_all
+from overlays import pair
 from scenario import scenario
 
 
@@ -92,9 +93,7 @@ def add_provider_bridge(lab, host, network):
 @scenario("host-noise", "near", "hosts' own IPv6, STP and LLDP at tap, qbr, qvb, qvo and NIC", rule="spoofed-source-mac")
 def host_noise(lab, bundle):
     lab.noisy = True
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.capture_all(points=("tap", "qvb", "qvo"))
     with bundle.recording() as traffic:

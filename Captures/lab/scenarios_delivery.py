@@ -3,13 +3,12 @@
 import changes
 import packets
 import wires
+from overlays import trio
 from scenario import scenario
 
 
 def three_hosts(lab):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    guests = [lab.guest(name, host, net) for name, host in (("alpha", one), ("beta", two), ("gamma", three))]
+    one, two, three, net, *guests = trio(lab)
     lab.build()
     return (one, two, three), net, guests
 

@@ -9,6 +9,7 @@ import wires
 from commands import run
 from expectation import cover_all
 from namespaces import set_sysctl
+from overlays import pair
 from scenario import scenario
 from scenarios_delivery import three_hosts
 
@@ -16,9 +17,7 @@ from scenarios_delivery import three_hosts
 @scenario("bridging-guest", "near", "a guest sends nothing but spanning tree and LLDP frames, which no bridge forwards",
           rule="frame-lost")
 def bridging_guest(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     bridge = lab.guest("bridge", one, net, plug="direct", protected=False)
     lab.build()
     bundle.keep_small()
@@ -81,9 +80,7 @@ def overtaken_at_start(lab, bundle):
 @scenario("security-groups-at-tap", "near", "security groups in qbr drop datagrams, and only taps were captured behind it",
           rule="frame-lost")
 def security_groups_at_tap(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     set_sysctl(two.namespace, "bridge/bridge-nf-call-iptables", 1)
     chain = "neutron-openvswi-i" + b.short[:10]
@@ -138,9 +135,7 @@ def large_datagrams_blocked(lab, bundle):
 @scenario("unheard-multicast", "near", "a guest sends nothing but multicast that nobody asked for: IGMP snooping keeps it on its host",
           rule="frame-lost")
 def unheard_multicast(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     sender = lab.guest("sender", one, net, plug="direct")
     lab.build()
     for host in (one, two):
@@ -161,9 +156,7 @@ def unheard_multicast(lab, bundle):
 @scenario("quarantined-port", "near", "an operator's flow in br-int drops datagrams to a guest: the frames are dropped on purpose",
           rule="frame-lost")
 def quarantined_port(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     changes.add_flow(two, "br-int", f"table=60,priority=50,udp,dl_vlan={two.vlans[net]},dl_dst={b.mac} actions=drop")
     bundle.keep_small()
@@ -180,9 +173,7 @@ def quarantined_port(lab, bundle):
 @scenario("quarantined-sender", "near", "an operator's flow in br-int drops the datagrams of a guest: the frames are dropped on purpose",
           rule="frame-lost")
 def quarantined_sender(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     changes.add_flow(one, "br-int", f"table=58,priority=50,udp,in_port={lab.ofport(one, a.ovs_port)},nw_dst={b.ip} actions=drop")
     bundle.keep_small()
@@ -227,9 +218,7 @@ def checksums_by_the_nic(lab, bundle):
 @scenario("two-bad-checksums", "near", "a guest sends two datagrams with wrong checksums: too few for a fault of its host",
           rule="bad-checksum-on-wire")
 def two_bad_checksums(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.keep_small()
     frames = [packets.ethernet(b.mac, a.mac, 0x0800, packets.udp4(
@@ -292,9 +281,7 @@ def padded(lab, bundle):
 @scenario("two-refused-frames", "near", "security groups in qbr refuse two datagrams, and qbr holds back multicast that nobody listens to: too few, "
           "and no policy", rule="dropped-by-policy")
 def two_refused_frames(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     set_sysctl(two.namespace, "bridge/bridge-nf-call-iptables", 1)
     run("iptables", "-w", "-A", "FORWARD", "-m", "physdev", "--physdev-out", b.tap, "--physdev-is-bridged", "-p", "udp",
@@ -326,9 +313,7 @@ def unfinished(source, target, number):
 @scenario("unfinished-on-virtual-wires", "near", "checksums are still unfinished where frames arrive: the underlay is made of virtual devices, "
           "which know", rule="bad-checksum-on-wire")
 def unfinished_on_virtual_wires(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.keep_small()
     bundle.points = ("tap",)

@@ -6,15 +6,14 @@ import changes
 import packets
 import wires
 from commands import run
+from overlays import pair, trio
 from scenario import scenario
 
 
 @scenario("other-udp-port", "fault", "one host's tunnels use UDP 8472 and its peers 4789: neither hears the other",
           rule="nonstandard-tunnel-port")
 def other_udp_port(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     two.udp_port = 8472
     lab.build()
     bundle.breaks(two, "options:dst_port=8472 on all tunnel ports")
@@ -28,9 +27,7 @@ def other_udp_port(lab, bundle):
 
 @scenario("agreed-udp-port", "near", "all hosts agree on UDP 8472", rule="nonstandard-tunnel-port")
 def agreed_udp_port(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     for host in lab.hosts:
         host.udp_port = 8472
     lab.build()
@@ -49,9 +46,7 @@ def tunnel_frames(host, peer, guest, vni, count, flags):
 @scenario("malformed-vxlan", "fault", "a host's tunnel packets have the I flag clear, and some end within the header",
           rule="malformed-encapsulation")
 def malformed_vxlan(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.breaks(one, f"{one.name} sends VXLAN without the I flag, and cut headers")
     with bundle.recording() as traffic:
@@ -67,9 +62,7 @@ def malformed_vxlan(lab, bundle):
 @scenario("reserved-bits", "fault", "reserved bits of the VXLAN header are set on the way: RFC 7348 has receivers ignore them, "
           "Open vSwitch drops the packets", rule="frame-lost")
 def reserved_bits(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
 
     def set_bits(frame):
@@ -87,9 +80,7 @@ def reserved_bits(lab, bundle):
 @scenario("foreign-gre", "near", "GRE of others on the underlay: version 1 (PPTP) and keyless GRE, in a VXLAN deployment",
           rule="malformed-encapsulation")
 def foreign_gre(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=0)
@@ -106,9 +97,7 @@ def foreign_gre(lab, bundle):
 @scenario("outer-vlan-mismatch", "fault", "hosts put different outer VLANs around their tunnels and a switch translates",
           rule="outer-vlan-mismatch")
 def outer_vlan_mismatch(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.outer_vlans = {one: 310, two: 320, three: 310}
     lab.build()
     changes.underlay_relay(lab, two, wires.retag(320, 310))
@@ -125,9 +114,7 @@ def outer_vlan_mismatch(lab, bundle):
 @scenario("outer-fragments", "fault", "tunnel packets are fragmented on the underlay; the switch does not put them together",
           rule="underlay-fragmented")
 def outer_fragments(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     changes.underlay_relay(lab, one, lambda frame, out: [
         (0, part) for part in (wires.fragments(frame, 900) if out else [frame])])
@@ -143,9 +130,7 @@ def outer_fragments(lab, bundle):
 @scenario("guest-fragments", "near", "guests' own fragments inside the tunnel, and others' between the hosts: no tunnel packet is fragmented",
           rule="underlay-fragmented")
 def guest_fragments(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=0)

@@ -5,6 +5,7 @@ import struct
 import changes
 import packets
 import trunk
+from overlays import pair, trio
 from scenario import scenario
 from scenarios_isolation import rogue_box
 
@@ -15,9 +16,7 @@ def tagged(vlan):
 
 @scenario("routed-underlay", "near", "hosts in different VLANs of the underlay, with a router between them", rule="outer-vlan-mismatch")
 def routed_underlay(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     vlans = {one: 1210, two: 1220}
     lab.outer_vlans = vlans
     lab.build()
@@ -42,9 +41,7 @@ def routed_underlay(lab, bundle):
 @scenario("too-big-for-others", "near", "ICMP errors tell a host that packets of another service were too large: nothing of the tunnels",
           rule="exceeds-underlay-mtu")
 def too_big_for_others(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.keep_small()
     namespace, mac = rogue_box(lab, 5)
@@ -65,9 +62,7 @@ def too_big_for_others(lab, bundle):
 @scenario("headers-cut-by-snap", "near", "a capture's snap length cuts tunnel packets within the inner header: they were whole on the wire",
           rule="malformed-encapsulation")
 def headers_cut_by_snap(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     bundle.capture_guests(a, b, c)
@@ -84,9 +79,7 @@ def headers_cut_by_snap(lab, bundle):
 
 def in_one_vlan(lab, bundle):
     """Two hosts whose tunnels are in one VLAN; the first has a VLAN device for it, the second a tag in its bridge."""
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     vlan = 640
     nic, device = one.nic, f"{one.nic}.{vlan}"
     one.nics = [device]

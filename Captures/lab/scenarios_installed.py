@@ -3,6 +3,7 @@
 import changes
 from commands import run
 from expectation import cover_all
+from overlays import trio
 from scenario import scenario
 from scenarios_translation import tun_flow, two_tenants
 
@@ -42,9 +43,7 @@ def missing_mapping_outbound(lab, bundle):
 
 @scenario("missing-tunnel", "fault", "a host has no tunnel to one of its peers", rule="missing-tunnel")
 def missing_tunnel(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     name = one.tunnels.pop((three, "vxlan"))
     one.switch.vsctl("del-port", "br-tun", name)
@@ -94,9 +93,7 @@ def port_on_other_tag(lab, bundle):
           rule="missing-flood-peer")
 def missing_flood_peer(lab, bundle):
     lab.kinds = ["geneve"]
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     old = tun_flow(lab, three, f",dl_vlan={three.vlans[net]} ")
     missing = lab.ofport(three, three.tunnel(one, "geneve"))
@@ -188,8 +185,7 @@ def state_of_two_tenants(lab, bundle, hosts=2, **options):
 def check_clean(lab, bundle):
     state_of_two_tenants(lab, bundle, hosts=3)
     lab.build()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-two-vnis-one-vlan", "fault", "state alone: two VNIs go to one VLAN", rule="mapping-conflict")
@@ -200,8 +196,7 @@ def check_two_vnis_one_vlan(lab, bundle):
     new = old.replace(f"set_field:{4096 + two.vlans[net]}->", f"set_field:{4096 + two.vlans[other]}->")
     bundle.breaks(two, f"VNIs {net.vni} and {other.vni} go to VLAN {two.vlans[other]}",
                   changes.swap_flow(two, "br-tun", old, new))
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("mapping-conflict", two)
 
 
@@ -211,8 +206,7 @@ def check_no_inbound_flow(lab, bundle):
     lab.build()
     bundle.breaks(one, f"no flow for VNI {other.vni}",
                   changes.swap_flow(one, "br-tun", tun_flow(lab, one, f"tun_id={other.vni:#x} "), None))
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("missing-mapping", one, other)
 
 
@@ -222,8 +216,7 @@ def check_no_outbound_flow(lab, bundle):
     lab.build()
     bundle.breaks(one, f"no flow for VLAN {one.vlans[net]}",
                   changes.swap_flow(one, "br-tun", tun_flow(lab, one, f",dl_vlan={one.vlans[net]} "), None))
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("missing-mapping", one, net)
 
 
@@ -237,8 +230,7 @@ def check_missing_flood_peer(lab, bundle):
     missing = lab.ofport(two, two.tunnel(one, "vxlan"))
     bundle.breaks(two, f"floods miss {one.name}",
                   changes.swap_flow(two, "br-tun", old, old.replace(f"output:{missing},", "")))
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("missing-flood-peer", two, net)
 
 
@@ -249,8 +241,7 @@ def check_unreachable_port(lab, bundle):
     lab.build()
     bundle.breaks(two, f"br-int drops what {b.name} sends",
                   changes.add_flow(two, "br-int", f"table=0,priority=200,in_port={lab.ofport(two, b.ovs_port)} actions=drop"))
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("unreachable-port", two, net, cause="table=0")
 
 
@@ -265,8 +256,7 @@ def check_missing_tunnel(lab, bundle):
     two.switch.vsctl("del-port", "br-tun", name)
     lab.install_flows(two)
     bundle.breaks(two, f"tunnel port {name} is missing")
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("missing-tunnel", two).allows("missing-flood-peer")
 
 
@@ -276,8 +266,7 @@ def check_port_tag(lab, bundle):
     b.tag = two.vlans[other]
     lab.build()
     bundle.breaks(two, f"{b.ovs_port} has tag {b.tag}")
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("port-tag-mismatch", two, net)
 
 
@@ -287,6 +276,5 @@ def check_dead_vlan(lab, bundle):
     b.tag = 4095
     lab.build()
     bundle.breaks(two, f"{b.ovs_port} has tag 4095")
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("dead-vlan", two, net, verdict="pass")

@@ -3,6 +3,7 @@
 import changes
 import tunnel_flows
 from commands import run
+from overlays import pair
 from scenario import scenario
 from scenarios_installed import state_of_two_tenants
 
@@ -16,8 +17,7 @@ def check_unused_port(lab, bundle):
                      idle.ovs_port, "other_config")
     run("ip", "link", "set", idle.tap, "down", namespace=two.namespace)
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-tracked-connections", "near", "state alone: the openvswitch firewall lets pass what security groups allow",
@@ -30,8 +30,7 @@ def check_tracked_connections(lab, bundle):
     lab.build()
     bundle.state_only = True
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-no-shared-network", "near", "state alone: hosts that share no network have no tunnel to each other, and no place in "
@@ -53,8 +52,7 @@ def check_no_shared_network(lab, bundle):
                 host.switch.vsctl("del-port", "br-tun", name)
     bundle.state_only = True
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-tunnels-stay", "near", "state alone: one host's flood list leaves out a host that has no port of the network",
@@ -68,8 +66,7 @@ def check_tunnels_stay(lab, bundle):
     lab.build()
     bundle.state_only = True
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-unused-conflict", "near", "state alone: the record of a port that is not in use has another VNI than its network: a remark",
@@ -83,8 +80,7 @@ def check_unused_conflict(lab, bundle):
                        f'other_config:segmentation_id="{lab.naming.vni()}"')
     run("ip", "link", "set", idle.tap, "down", namespace=three.namespace)
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
     bundle.expected.finds("mapping-conflict", three, net, verdict="pass")
 
 
@@ -117,16 +113,13 @@ def check_flow_based_tunnels(lab, bundle):
             host.switch.ofctl("--strict", "del-flows", "br-tun", match)
             host.switch.ofctl("add-flow", "br-tun", f"{match} actions=pop_vlan,set_field:{network.vni:#x}->tun_id,{copies}")
         host.tunnels = {(peer, "vxlan"): "vxlan-all" for peer in peers}
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("plugged-meanwhile", "near", "a port waits on VLAN 4095 while its agent binds it, and has its VLAN when captures end",
           rule="dead-vlan")
 def plugged_meanwhile(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     late = lab.guest("newcomer", two, net, plug="direct", tag=4095)
     lab.build()
     bundle.keep_small()
@@ -153,8 +146,7 @@ def check_priority_tags(lab, bundle):
                      f"push_vlan:0x8100,set_field:4096->vlan_vid,set_field:5->vlan_pcp,output:{lab.ofport(two, b.ovs_port)}")
     bundle.state_only = True
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()
 
 
 @scenario("check-lone-networks", "near", "state alone: a network that only one host has is flooded nowhere, and one whose only port is not in "
@@ -171,5 +163,4 @@ def check_lone_networks(lab, bundle):
     two.switch.ofctl("--strict", "del-flows", "br-tun", f"table=4,priority=1,tun_id={unused.vni:#x}")
     bundle.state_only = True
     bundle.keep_small()
-    with bundle.recording():
-        pass
+    bundle.take_state()

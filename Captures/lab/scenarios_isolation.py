@@ -3,6 +3,7 @@
 import changes
 import packets
 import plumbing
+from overlays import pair, trio
 from scenario import scenario
 from scenarios_translation import two_tenants
 
@@ -77,9 +78,7 @@ def untagged_port(lab, bundle):
 @scenario("unknown-vtep", "fault", "tunnel frames from an address that is no VTEP; lanecheck.yaml lists all hosts",
           rule="unknown-vtep")
 def unknown_vtep(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.use_manifest(complete=True)
     namespace, mac = rogue_box(lab, 7)
@@ -98,9 +97,7 @@ def unknown_vtep(lab, bundle):
           "a box steals a VTEP's address and a guest's MAC: the VTEP's own capture lacks the frames",
           rule="forged-tunnel-frame")
 def forged_tunnel_frame(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     namespace, mac = rogue_box(lab, 9)
     bundle.breaks(three, f"a box sends as {one.vtep} to {three.name}")
@@ -119,9 +116,7 @@ def forged_tunnel_frame(lab, bundle):
 @scenario("sender-not-captured", "near", "frames come from a VTEP whose NIC nobody captured: that proves nothing",
           rule="forged-tunnel-frame")
 def sender_not_captured(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.capture_guests(a, b, c)
     bundle.capture_underlay(one, three)
@@ -135,9 +130,7 @@ def sender_not_captured(lab, bundle):
 @scenario("spoofed-mac", "fault", "for a moment MAC protection is gone: frames with a foreign source leave the host, and no dump shows why",
           rule="spoofed-source-mac")
 def spoofed_mac(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     stray = f"table=0,priority=200,in_port={lab.ofport(one, a.ovs_port)}"
     foreign = "de:ad:be:ef:00:42"

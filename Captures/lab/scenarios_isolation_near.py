@@ -4,18 +4,12 @@ import struct
 
 import changes
 import packets
-import plumbing
 from commands import run
 from expectation import cover_all
 from namespaces import set_sysctl
+from overlays import pair, trio
 from scenario import scenario
 from scenarios_translation import two_tenants
-
-
-def three(lab, names=("alpha", "beta", "gamma"), **options):
-    hosts = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    return hosts, net, [lab.guest(name, host, net, **options.get(name, {})) for name, host in zip(names, hosts)]
 
 
 def datagrams(source_mac, source_ip, target, count, first=100, port=7100):
@@ -30,7 +24,7 @@ def announced(mac, ip):
 @scenario("cluster-mac", "near", "a guest sends from a MAC that its allowed address pairs name; only Neutron's list tells, no flows "
           "were dumped", rule="spoofed-source-mac")
 def cluster_mac(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab)
+    one, two, _, net, a, b, c = trio(lab)
     mac, ip = lab.naming.mac(), lab.spare_address(net)
     a.allowed = b.allowed = [(mac, ip)]
     lab.build()
@@ -48,7 +42,7 @@ def cluster_mac(lab, bundle):
 @scenario("open-port", "near", "a guest whose port has no port security sends from a second MAC; no flows were dumped",
           rule="spoofed-source-mac")
 def open_port(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab, alpha={"protected": False})
+    one, two, _, net, a, b, c = trio(lab, alpha={"protected": False})
     mac, ip = lab.naming.mac(), lab.spare_address(net)
     lab.build()
     bundle.keep_small()
@@ -64,7 +58,7 @@ def open_port(lab, bundle):
 @scenario("virtual-router-mac", "near", "keepalived sends from its virtual router MAC, which no list of ports names, where nothing "
           "enforces MACs", rule="spoofed-source-mac")
 def virtual_router_mac(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab, alpha={"protected": False}, beta={"protected": False})
+    one, two, _, net, a, b, c = trio(lab, alpha={"protected": False}, beta={"protected": False})
     mac, ip = "00:00:5e:00:01:%02x" % lab.random.randrange(1, 255), lab.spare_address(net)
     lab.build()
     # Without a firewall driver nothing is enforced, whatever Neutron says of port security.
@@ -84,7 +78,7 @@ def virtual_router_mac(lab, bundle):
 @scenario("nested-bridge", "near", "containers are bridged inside a guest whose port has no port security: the flows let their MACs "
           "pass", rule="spoofed-source-mac")
 def nested_bridge(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab, alpha={"protected": False})
+    one, two, _, net, a, b, c = trio(lab, alpha={"protected": False})
     lab.build()
     bundle.keep_small()
     with bundle.recording() as traffic:
@@ -100,7 +94,7 @@ def nested_bridge(lab, bundle):
 @scenario("shared-address", "near", "two guests of a cluster both answer for the address that their allowed pairs name",
           rule="duplicate-address")
 def shared_address(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab)
+    one, two, _, net, a, b, c = trio(lab)
     ip = lab.spare_address(net)
     for guest in (a, b):
         guest.allowed = [(guest.mac, ip)]
@@ -168,7 +162,7 @@ def router_on_two_hosts(lab, bundle):
 @scenario("false-claims", "near", "a guest claims another's address, and protection of br-int stops those ARP answers: they are not lost",
           rule="frame-lost")
 def false_claims(lab, bundle):
-    (one, two, _), net, (a, b, c) = three(lab)
+    one, two, _, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     bundle.points = ("tap", "qvo")
@@ -251,9 +245,7 @@ def watched(lab, bundle, **options):
 
 @scenario("sender-lost-frames", "near", "a sender's capture lost frames that it did send: nobody forged them", rule="forged-tunnel-frame")
 def sender_lost_frames(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     bundle.keep_small()
     bundle.capture_guests(b)

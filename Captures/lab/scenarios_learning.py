@@ -4,6 +4,7 @@ import changes
 from commands import run
 from expectation import cover_all
 from namespaces import set_sysctl
+from overlays import trio
 from scenario import scenario
 from scenarios_translation import tun_flow
 
@@ -12,9 +13,7 @@ from scenarios_translation import tun_flow
           rule="flooded-after-learned")
 def learn_expiry(lab, bundle):
     lab.hard_timeout = 2
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=0)
@@ -28,9 +27,7 @@ def learn_expiry(lab, bundle):
 @scenario("agent-restart", "near", "an agent restarts while guests talk: flows are reinstalled, what was learned is gone",
           rule="flooded-after-learned")
 def agent_restart(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     with bundle.recording() as traffic:
         traffic.chat(a, b, tcp=3000)
@@ -155,9 +152,7 @@ def flood_skips_empty_hosts(lab, bundle):
 
 @scenario("reflecting-host", "fault", "a host floods what comes out of its tunnels into its tunnels", rule="tunnel-reflection")
 def reflecting_host(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     back = lab.ofport(three, three.tunnel(two, "vxlan"))
     cookie = lab.tunnel_plan(three).cookie

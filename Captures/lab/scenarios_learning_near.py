@@ -5,6 +5,7 @@ import struct
 import changes
 import packets
 from commands import run
+from overlays import trio
 from scenario import scenario
 from scenarios_translation import tun_flow
 
@@ -12,9 +13,7 @@ from scenarios_translation import tun_flow
 @scenario("late-learning", "near", "for a second and a half a host does not learn yet: frames are flooded a little longer",
           rule="flooded-after-learned")
 def late_learning(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     slow = "table=10,priority=100"
@@ -65,9 +64,7 @@ def knows(guest, peer):
 @scenario("restart-and-silence", "near", "an agent restarts, and the guest that others send to says nothing for a while: what was "
           "learned is gone", rule="flooded-after-learned")
 def restart_and_silence(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     bundle.with_after = True
@@ -88,9 +85,7 @@ def restart_and_silence(lab, bundle):
 @scenario("floods-while-restarting", "near", "an agent puts its flood flow in step by step: what is sent meanwhile misses a host",
           rule="incomplete-flood")
 def floods_while_restarting(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     bundle.with_after = True
@@ -141,9 +136,7 @@ def l2population_lags(lab, bundle):
 @scenario("short-flooding", "near", "a host learns late, and floods a few frames more than it should: too few, and not for long",
           rule="flooded-after-learned")
 def short_flooding(lab, bundle):
-    one, two, three = lab.add_hosts(3)[:3]
-    net = lab.network("net")
-    a, b, c = lab.guest("alpha", one, net), lab.guest("beta", two, net), lab.guest("gamma", three, net)
+    one, two, three, net, a, b, c = trio(lab)
     lab.build()
     bundle.keep_small()
     slow = "table=10,priority=100"

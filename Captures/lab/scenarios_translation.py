@@ -2,6 +2,7 @@
 
 import changes
 import packets
+from overlays import pair
 from scenario import scenario
 from tunnel_flows import tunnel_flows
 
@@ -100,9 +101,7 @@ def wrong_vlan_in_br_int(lab, bundle):
 @scenario("no-strip-l2pop", "fault", "an l2population entry forgets to take the local tag off", rule="vlan-not-stripped")
 def no_strip_l2pop(lab, bundle):
     lab.l2population = True
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     old = tun_flow(lab, two, f"dl_vlan={two.vlans[net]},dl_dst={a.mac}")
     bundle.breaks(two, f"frames for {a.mac} keep their tag",
@@ -138,9 +137,7 @@ def guest_tag_like_local_vlan(lab, bundle):
 @scenario("tag-delivered", "fault", "a flow of br-int hands a guest's unicast to its port without taking the tag off",
           rule="unexpected-vlan-tag")
 def tag_delivered(lab, bundle):
-    one, two = lab.add_hosts(2)[:2]
-    net = lab.network("net")
-    a, b = lab.guest("alpha", one, net), lab.guest("beta", two, net)
+    one, two, net, a, b = pair(lab)
     lab.build()
     new = (f"table=60,priority=90,dl_vlan={two.vlans[net]},dl_dst={b.mac} "
            f"actions=output:{lab.ofport(two, b.ovs_port)}")
