@@ -164,3 +164,21 @@ def check_lone_networks(lab, bundle):
     bundle.state_only = True
     bundle.keep_small()
     bundle.take_state()
+
+
+@scenario("check-distributed-router", "near", "state alone: a distributed router (DVR) has one port on every host, and what is for it leaves none",
+          rule="unreachable-port")
+def check_distributed_router(lab, bundle):
+    one, two, net, a, b = pair(lab)
+    options = {"plug": "direct", "owner": "network:router_interface_distributed", "protected": False}
+    here = lab.guest("router", one, net, **options)
+    there = lab.guest("router-too", two, net, mac=here.mac, ip=here.ip, ip6=here.ip6, **options)
+    there.port_id = here.port_id
+    lab.build()
+    for host in (one, two):
+        for match in (f"dl_src={here.mac}", f"dl_dst={here.mac}", f"arp,arp_tpa={here.ip}"):
+            changes.add_flow(host, "br-tun", f"table=2,priority=50,{match},dl_vlan={host.vlans[net]} actions=drop")
+    bundle.state_only = True
+    bundle.keep_small()
+    bundle.use_neutron()
+    bundle.take_state()

@@ -9,7 +9,7 @@ extension InstalledCheck {
       deployment, topology,
       leavesOut: {
         !installed.hasFlows[$0] || installed.mayFilter(host: $0).map { $0 && makes(.trackedConnections) } ?? true
-      })
+      }, looksAtRouters: !makes(.routersPorts))
     guard let last = runs.last else { return }
     var groups: [(key: PathGroup, faults: [InstalledPaths.Fault])] = []
     var placeOfGroup: [PathGroup: Int] = [:]

@@ -48,17 +48,23 @@ struct InstalledPaths {
   }
 
   /// Sends all frames through the first dumps, and through the later ones where there are any.
-  /// - Parameter leavesOut: hosts whose flows ask what no dump tells, or are not known.
-  static func runs(_ deployment: Deployment, _ topology: Topology, leavesOut: (Int) -> Bool) -> [InstalledPaths] {
+  /// - Parameters:
+  ///   - leavesOut: hosts whose flows ask what no dump tells, or are not known.
+  ///   - looksAtRouters: whether ports of trunks and routers are looked at, too, and MACs that live in several places.
+  static func runs(
+    _ deployment: Deployment, _ topology: Topology, leavesOut: (Int) -> Bool, looksAtRouters: Bool = false
+  ) -> [InstalledPaths] {
     let states = deployment.hosts.contains { $0.after != nil } ? [false, true] : [false]
     return states.map { isAfter in
-      var paths = InstalledPaths(deployment, topology, isAfter: isAfter, leavesOut: leavesOut)
+      var paths = InstalledPaths(deployment, topology, isAfter: isAfter, leavesOut: leavesOut, looksAtRouters)
       paths.run()
       return paths
     }
   }
 
-  private init(_ deployment: Deployment, _ topology: Topology, isAfter: Bool, leavesOut: (Int) -> Bool) {
+  private init(
+    _ deployment: Deployment, _ topology: Topology, isAfter: Bool, leavesOut: (Int) -> Bool, _ looksAtRouters: Bool
+  ) {
     self.deployment = deployment
     self.topology = topology
     self.isAfter = isAfter
@@ -68,8 +74,9 @@ struct InstalledPaths {
     for port in deployment.ports where port.active { for mac in port.macs { owners[mac, default: 0] += 1 } }
     for (index, port) in deployment.ports.enumerated() {
       let place = place(of: port)
+      let isPlain = port.subports.isEmpty && !port.isOfRouter && port.macs.allSatisfy { owners[$0] == 1 }
       guard let place, let network = port.network, deployment.networks[network].isOverlay, port.active,
-        port.subports.isEmpty, !port.isOfRouter, !port.macs.isEmpty, port.macs.allSatisfy({ owners[$0] == 1 }),
+        isPlain || looksAtRouters, !port.macs.isEmpty,
         port.wrongTag(in: deployment) == nil, !port.isDead, !deployment.hosts[port.host].vteps.isEmpty,
         !fabric.isIntended(port.host), !leavesOut(port.host)
       else {

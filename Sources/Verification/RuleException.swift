@@ -99,6 +99,7 @@ public enum RuleException: String, Sendable, CaseIterable {
   case trackedConnections = "unreachable-port/tracked-connections"
   case deadTags = "port-tag-mismatch/dead-vlan"
   case renumberedTags = "port-tag-mismatch/renumbered"
+  case routersPorts = "unreachable-port/routers"
   case pluggedMeanwhile = "dead-vlan/being-plugged"
   case deadAndUnused = "dead-vlan/not-in-use"
   // Capture

@@ -118,7 +118,7 @@ import Verification
     // Installed
     (.providersMappings, "clean/provider-network"), (.unusedPorts, "installed/check-lone-networks"),
     (.nobodyToSendTo, "installed/check-lone-networks"), (.unreachedPeers, "installed/check-missing-tunnel"),
-    (.deadTags, "installed/check-dead-vlan"), (.renumberedTags, "installed/renumbered-vlans"),
+    (.routersPorts, "installed/check-distributed-router"), (.deadTags, "installed/check-dead-vlan"), (.renumberedTags, "installed/renumbered-vlans"),
     (.unusedMapping, "installed/check-unused-conflict"),
     (.noPeersToFlood, "installed/check-tunnels-stay"), (.noPeersToReach, "installed/check-no-shared-network"),
     (.openTunnels, "installed/check-flow-based-tunnels"), (.pluggedMeanwhile, "installed/plugged-meanwhile"),
