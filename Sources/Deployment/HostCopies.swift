@@ -4,17 +4,19 @@ import Wire
 /// Finds directories that describe one host twice: a copy left beside the original, or two collections of the same
 /// host. Both at once would make every frame and every port of it look doubled.
 enum HostCopies {
-  /// Leaves out all but the first of the directories that describe one host, and says so.
+  /// Leaves out all but the first of the directories that describe one host (one with captures goes before one
+  /// without), and captures that lie under the names of two ports, and says so.
   static func leaveOut(of evidence: inout [HostEvidence]) -> [StateNote] {
     var notes: [StateNote] = []
     var kept: [(item: HostEvidence, identity: Identity)] = []
     for item in evidence.sorted(by: { naturallyPrecedes($0.name, $1.name) }) {
       let identity = Identity(item)
-      let original = kept.lazy.compactMap { known in
-        known.identity.reason(sameAs: identity).map { (known.item, $0) }
+      let original = kept.indices.lazy.compactMap { known in
+        kept[known].identity.reason(sameAs: identity).map { (known, $0) }
       }.first
-      guard let (first, reason) = original else {
+      guard let (at, reason) = original else {
         var item = item
+        notes += leaveOutCopies(of: &item.captures)
         for known in kept {
           for (twin, file) in known.identity.sharedCaptures(with: identity) {
             item.captures.removeAll { $0.path == file.path }
@@ -28,6 +30,16 @@ enum HostCopies {
         kept.append((item, identity))
         continue
       }
+      let first = kept[at].item
+      if first.captures.isEmpty, !item.captures.isEmpty {
+        notes.append(
+          StateNote(
+            kind: .disputed, file: "",
+            text: "\(first.name) and \(item.name) describe one host (\(reason)): \(first.name), which has no captures, was "
+              + "left out; keep only one of them in the bundle"))
+        kept[at] = (item, identity)
+        continue
+      }
       notes.append(
         StateNote(
           kind: .disputed, file: "",
@@ -36,6 +48,40 @@ enum HostCopies {
     }
     evidence = kept.map(\.item)
     return notes
+  }
+
+  /// Takes out captures that are the same though their names are those of two ports: nothing tells whose they are.
+  private static func leaveOutCopies(of captures: inout [FoundFile]) -> [StateNote] {
+    var notes: [StateNote] = []
+    var twins: Set<String> = []
+    let sizes = captures.map { (try? FileManager.default.attributesOfItem(atPath: $0.path))?[.size] as? NSNumber }
+    for (index, file) in captures.enumerated() {
+      guard let place = Place(file) else { continue }
+      for (number, other) in captures.enumerated().dropFirst(index + 1) where sizes[number] == sizes[index] {
+        guard let its = Place(other), its != place, Identity.isSame(file.path, other.path) else { continue }
+        twins.formUnion([file.path, other.path])
+        notes.append(
+          StateNote(
+            kind: .disputed, file: file.name,
+            text: "the same capture as \(other.name), and the names are those of two interfaces: both were left out"))
+      }
+    }
+    captures.removeAll { twins.contains($0.path) }
+    return notes
+  }
+
+  /// What the name of a capture says it is of: a port, or another interface.
+  private struct Place: Equatable {
+    /// The beginning of the port's UUID; empty for interfaces that are no port's.
+    var port = ""
+
+    init?(_ file: FoundFile) {
+      guard let name = readCaptureName(file.base, known: []).interface else { return nil }
+      // Devices in series around one port: tap, qvb, qvo.
+      for kind in ["tap", "qvo", "qvb", "qbr", "vhu", "qr-"] where name.hasPrefix(kind) {
+        port = String(name.dropFirst(kind.count).prefix(11))
+      }
+    }
   }
 
   /// What only one host can have.
@@ -91,7 +137,7 @@ enum HostCopies {
     }
 
     /// Whether two captures with frames have the same size, beginning and end.
-    private static func isSame(_ path: String, _ other: String) -> Bool {
+    static func isSame(_ path: String, _ other: String) -> Bool {
       guard let a = FileHandle(forReadingAtPath: path), let b = FileHandle(forReadingAtPath: other) else { return false }
       defer {
         try? a.close()

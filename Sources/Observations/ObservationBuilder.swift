@@ -322,6 +322,10 @@ public struct ObservationBuilder: Sendable {
       basis = .outerSource
     } else {
       (way, basis) = flow(of: record, direction: direction)
+      // What a switch of the underlay floods to all reaches the NIC, and is not received.
+      if way == .in, !receives, Int(to) < plan.vteps.hosts.count, plan.vteps.hosts[Int(to)] != nil, isOwn.contains(true) {
+        (way, basis) = (.unknown, .none)
+      }
     }
     // What the capture cut off is not missing on the wire.
     if frame.tunnel.hasID, !frame.hasInner, frame.inner.stop.reason == .cutByCapture, !plan.takes.contains(.cutHeaders) {

@@ -127,6 +127,10 @@ extension Judge {
       let earlier = resolver.passages[other]
       if earlier.direction == .toGuest, earlier.fromTunnel < 0, earlier.fromEntry < 0 { return }
     }
+    // It came in another lane, and was handed to this network wrongly.
+    for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.host == delivery.host && tunnel.deliveries == 0 {
+      return
+    }
     passing.receivedMissed[Int(delivery.host)] += 1
   }
 

@@ -50,6 +50,8 @@ struct FindingBuilder {
     var leaving: Int32?
     /// Host and peer, where the host sends the peer nothing, or takes nothing from it, for want of a tunnel.
     var lacking: UInt64?
+    /// All networks that it is about, where it may be about several.
+    var networks: [Int32] = []
     /// Index of the draft that it follows from.
     var parent: Int?
   }
@@ -171,17 +173,24 @@ struct FindingBuilder {
   func pathSteps(_ record: FaultRecord) -> [PathStep] {
     guard record.wrong < record.example.count else { return [] }
     let wrong = record.example[record.wrong]
-    let isTunnel = topology.points[Int(wrong.point)].isTunnel
+    let end = topology.points[Int(wrong.point)]
+    let isTunnel = end.isTunnel
+    let entry = topology.points[Int(record.example[0].point)]
+    let isDelivery = !isTunnel && (entry.isTunnel || entry.port != end.port)
     var steps: [PathStep] = []
     for (index, seen) in record.example.enumerated() where steps.count < 12 {
       let point = topology.points[Int(seen.point)]
       // Copies of a flood to other hosts are other branches.
       if isTunnel, point.isTunnel, (seen.outerFrom, seen.outerTo) != (wrong.outerFrom, wrong.outerTo) { continue }
+      // A switch of the underlay showed it to a host that it was not for.
+      if point.isTunnel, index != record.wrong, isOverheard(seen, by: point.host) { continue }
       if isTunnel, !point.isTunnel, !isEnd(point.host, of: wrong) { continue }
+      if isDelivery, point.isTunnel ? !isEnd(end.host, of: seen) : ![entry.port, end.port].contains(point.port) { continue }
       let place = topology.place(ofPoint: Int(seen.point))
       var detail = ""
       if point.isTunnel {
-        detail = "\(seen.direction == .out ? "sent on" : "received on") \(vniText(seen.vni))"
+        let way = seen.direction == .out ? "sent" : seen.direction == .in ? "received" : "seen"
+        detail = "\(way) on \(vniText(seen.vni))"
         if seen.tagCount > 0 { detail += ", inner VLAN \(seen.vid)" }
       } else if seen.tagCount > 0 {
         detail = "VLAN \(seen.vid)"
@@ -189,6 +198,14 @@ struct FindingBuilder {
       steps.append(PathStep(place: place, mark: index == record.wrong ? .wrong : .passed, detail: detail))
     }
     return steps
+  }
+
+  /// Whether a tunnel frame is of two other hosts.
+  private func isOverheard(_ seen: Observation, by host: Int32) -> Bool {
+    [seen.outerFrom, seen.outerTo].allSatisfy { end in
+      guard Int(end) < topology.vtepHost.count, topology.vtepHost[Int(end)] >= 0 else { return false }
+      return topology.vtepHost[Int(end)] != host
+    }
   }
 
   /// Whether a host is one of the two ends of a tunnel frame.
@@ -211,6 +228,11 @@ struct FindingBuilder {
     "on \(deployment.hosts[flow.host].name): ovs-ofctl -O OpenFlow13 dump-flows \(flow.bridge) table=\(flow.table)"
   }
 
+  /// What tells whether a host's flows are still as they were dumped.
+  func dumpAgain(_ host: Int32) -> String {
+    "on \(hostName(host)): ovs-ofctl -O OpenFlow13 dump-flows br-tun, as it is now, beside what was collected"
+  }
+
   // MARK: Merging
 
   /// One fault of a host that shows in several networks is one finding.
@@ -224,6 +246,18 @@ struct FindingBuilder {
       {
         kept[same].absorb(draft)
         kept[same].finding.port = nil
+        continue
+      }
+      // So is what one flow does to all networks.
+      if let key = draft.key, key.fault == .floodedAfterLearned || key.fault == .tunnelReflection,
+        let same = kept.firstIndex(where: { $0.key?.fault == key.fault && $0.isSameFlow(as: draft) })
+      {
+        kept[same].absorb(draft)
+        kept[same].finding.network = nil
+        kept[same].networks.append(key.network)
+        let names = list(kept[same].networks.map(networkName))
+        kept[same].finding.message =
+          key.fault == .tunnelReflection ? reflectionMessage(key.host, names) : learningMessage(key.host, names, lanes: nil, learns: false)
         continue
       }
       if let key = draft.key, key.fault == .nonstandardTunnelPort {
@@ -267,6 +301,11 @@ struct FindingBuilder {
     return subportTagDrafts[port]?[network]
   }
 
+  /// The finding that a port has no tag: what it sends is in no network's lane.
+  func untaggedDraft(_ port: Int32) -> Int? {
+    drafts.indices.first { drafts[$0].key?.fault == .untaggedPort && drafts[$0].key?.port == port }
+  }
+
   func parent(of key: FaultKey, _ index: Int) -> Int? {
     if let mirror = mirrorDraft(key), mirror != index { return mirror }
     if let root = strayRoots[key], let found = drafts.firstIndex(where: { $0.key == root }), found != index { return found }
@@ -296,7 +335,7 @@ struct FindingBuilder {
       if let root, let above = drafts[root].key.flatMap({ self.parent(of: $0, root) }) { return above }
       return root
     case .unexpectedVLANTag:
-      return tagDraft(key.port, key.network) ?? drafts.indices.first { drafts[$0].key?.fault == .untaggedPort && drafts[$0].key?.port == key.port }
+      return tagDraft(key.port, key.network) ?? untaggedDraft(key.port)
     case .unknownVNI:
       // What one host sends another may send as well.
       guard key.via != nil else {
@@ -333,6 +372,12 @@ extension FindingBuilder.Draft {
     guard let key, let its = other.key, key.fault == .wrongVNI else { return false }
     return (key.host, key.network, key.observed) == (its.host, its.network, its.observed)
       && finding.cause == other.finding.cause && finding.severity == other.finding.severity
+  }
+
+  /// Whether both name one flow as their cause.
+  func isSameFlow(as other: FindingBuilder.Draft) -> Bool {
+    finding.cause?.kind == .flow && finding.cause == other.finding.cause && finding.severity == other.finding.severity
+      && finding.certainty == other.finding.certainty
   }
 
   /// Adds the counts and frames of another finding of the same cause.

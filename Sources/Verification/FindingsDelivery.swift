@@ -52,7 +52,11 @@ extension FindingBuilder {
         continue
       }
       if key.stretch == .floodCopy {
-        if passed == 0 { addMissingFloodCopy(key, record.missed) }
+        if passed == 0 {
+          addMissingFloodCopy(key, record.missed)
+        } else if let part = steadyPart(key, record.missed) {
+          addMissingFloodCopy(key, record.missed, part: part)
+        }
         continue
       }
       if addBridgePolicy(key, record, passed: passed) { continue }
@@ -222,7 +226,7 @@ extension FindingBuilder {
     }
     var draft = lossDraft(loss, host: loss.stretch == .betweenPorts ? loss.peer : loss.host, message: message)
     draft.finding.port = loss.ports.count == 1 ? portName(loss.ports[0]) : nil
-    draft.parent = loss.ports.compactMap { tagDrafts[$0] }.first ?? modification(on: loss.stretch, loss.host, loss.peer)
+    draft.parent = loss.ports.compactMap { tagDrafts[$0] ?? untaggedDraft($0) }.first ?? modification(on: loss.stretch, loss.host, loss.peer)
     switch loss.stretch {
     case .betweenPorts:
       draft.finding.certainty = .likely

@@ -11,6 +11,8 @@ extension FindingBuilder {
   private struct Dropped {
     var fault: InstalledPaths.Fault
     var key: StretchKey
+    /// Hosts that the frames came from.
+    var peers: [Int32]
     var networks: [Int32]
     var ports: [Int32]
     var record: StretchRecord
@@ -34,17 +36,24 @@ extension FindingBuilder {
         continue
       }
       let same = groups.firstIndex {
-        $0.fault.flow == fault.flow && ($0.key.stretch, $0.key.host, $0.key.peer) == (key.stretch, key.host, key.peer)
+        $0.fault.flow == fault.flow && ($0.key.stretch, $0.key.host) == (key.stretch, key.host)
+          && ($0.key.peer == key.peer || !Self.takesNothing(fault, key))
       }
       if let same {
         groups[same].record.merge(record)
+        if !groups[same].peers.contains(key.peer) { groups[same].peers.append(key.peer) }
         if !groups[same].networks.contains(key.network) { groups[same].networks.append(key.network) }
         if !groups[same].ports.contains(key.port) { groups[same].ports.append(key.port) }
       } else {
-        groups.append(Dropped(fault: fault, key: key, networks: [key.network], ports: [key.port], record: record))
+        groups.append(Dropped(fault: fault, key: key, peers: [key.peer], networks: [key.network], ports: [key.port], record: record))
       }
     }
     for group in groups { add(group) }
+  }
+
+  /// Whether what comes out of a tunnel meets no flow but the last one: another tunnel's frames end there for another want.
+  private static func takesNothing(_ fault: InstalledPaths.Fault, _ key: StretchKey) -> Bool {
+    key.stretch == .toPort && fault.flow.map { $0.table == 0 && $0.text.hasPrefix("priority=0 ") } ?? false
   }
 
   private func isFault(_ fault: InstalledPaths.Fault, on key: StretchKey) -> Bool {
@@ -78,7 +87,7 @@ extension FindingBuilder {
       key.stretch == .intoTunnel
       ? "\(count) frame\(plural) of \(list(ports)) that must leave \(host) vanish\(count == 1 ? "es" : "") inside \(host): "
         + "its flows drop \(count == 1 ? "it" : "them")"
-      : "\(count) frame\(plural) of \(network) that reached \(host) from \(hostName(key.peer)) for \(list(ports)) "
+      : "\(count) frame\(plural) of \(network) that reached \(host) from \(list(dropped.peers.map(hostName))) for \(list(ports)) "
         + "vanish\(count == 1 ? "es" : "") inside \(host): its flows drop \(count == 1 ? "it" : "them")"
     var draft = draft(
       nil, dropped.record.missed, rule: Fault.frameLost.rule, severity: .error, host: key.host,
@@ -104,7 +113,7 @@ extension FindingBuilder {
     guard let flow = dropped.fault.flow else { return }
     let host = hostName(dropped.key.host)
     var cause = Cause(kind: .flow, host: host, bridge: flow.bridge, table: Int(flow.table), text: flow.text)
-    if dropped.key.stretch == .toPort, flow.table == 0, flow.text.hasPrefix("priority=0 "),
+    if Self.takesNothing(dropped.fault, dropped.key),
       let tunnel = tunnel(taking: dropped, onto: flow.bridge)
     {
       cause.kind = .missingFlow

@@ -18,9 +18,7 @@ extension FindingBuilder {
     // Without the flows' word: enough frames, over long enough.
     let isLasting = record.count >= 3 && record.last &- record.first > (judge.makes(.learningGrace) ? 2 * Judge.learningGrace : 0)
     guard learns == false || isLasting || !judge.makes(.briefFlooding) else { return }
-    let message =
-      "\(hostName(key.host)) keeps flooding unicast of \(networkName(key.network)) to MACs that it has heard from"
-      + (learns == false ? ": its flows learn nothing from \(vniText(vni))" : "")
+    let message = learningMessage(key.host, networkName(key.network), lanes: vniText(vni), learns: learns)
     var draft = draft(
       key, record, rule: key.fault.rule, severity: learns == false ? .error : .warning, host: key.host,
       network: key.network, message: message)
@@ -31,16 +29,31 @@ extension FindingBuilder {
     {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
+    } else if learns == true {
+      draft.finding.cause = Cause(
+        kind: .datapath, host: hostName(key.host),
+        text: "the dumped flows learn from this VNI: the dump is of another time, or the datapath differs")
+      draft.finding.next.append(dumpAgain(key.host))
     }
+    draft.networks = [key.network]
     drafts.append(draft)
   }
 
-  mutating func addReflection(_ key: FaultKey, _ record: FaultRecord) {
-    let message =
-      "\(hostName(key.host)) sends frames of \(networkName(key.network)) that it received from a tunnel into tunnels "
+  func learningMessage(_ host: Int32, _ networks: String, lanes: String?, learns: Bool?) -> String {
+    "\(hostName(host)) keeps flooding unicast of \(networks) to MACs that it has heard from"
+      + (learns == false ? ": its flows learn nothing from \(lanes ?? "their VNIs")" : "")
+  }
+
+  func reflectionMessage(_ host: Int32, _ networks: String) -> String {
+    "\(hostName(host)) sends frames of \(networks) that it received from a tunnel into tunnels "
       + "again: split horizon is broken, and frames loop"
+  }
+
+  mutating func addReflection(_ key: FaultKey, _ record: FaultRecord) {
     var draft = draft(
-      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
+      key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network,
+      message: reflectionMessage(key.host, networkName(key.network)))
+    draft.networks = [key.network]
     let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
     if let flow = installed.reflections[Int(key.host)][vni] {
       draft.finding.cause = flowCause(flow)
@@ -51,12 +64,45 @@ extension FindingBuilder {
     drafts.append(draft)
   }
 
+  /// Floods that lacked a copy for a host from some time on, or until then.
+  struct FloodPart {
+    var words = ""
+    /// So short that an agent may have been putting its flows in anew.
+    var isBrief = false
+  }
+
+  /// Where all floods lacked a copy for a host from some time on, or until then, while it had guests of the network.
+  func steadyPart(_ key: StretchKey, _ record: FaultRecord) -> FloodPart? {
+    guard let number = judge.stretches.keys.firstIndex(of: key), record.count >= 3 else { return nil }
+    let (first, last) = (judge.stretches.firstPassed[number], judge.stretches.lastPassed[number])
+    let isAfter = record.first > last
+    guard isAfter || record.last < first else { return nil }
+    let isLong = record.last &- record.first > 2 * Judge.learningGrace
+    // Guests of the network that were there meanwhile, by what they sent and got.
+    let isInhabited = judge.stretches.keys.indices.contains { other in
+      let its = judge.stretches.keys[other]
+      guard its.network == key.network, judge.stretches.passed[other] > 0 else { return false }
+      let isThere = its.stretch == .intoTunnel || its.stretch == .toPort ? its.host == key.peer : its.stretch == .betweenPorts && its.peer == key.peer
+      guard isThere else { return false }
+      return isAfter ? judge.stretches.lastPassed[other] > record.first : judge.stretches.firstPassed[other] < record.last
+    }
+    guard isInhabited else { return nil }
+    return FloodPart(words: isAfter ? ", from some time on" : ", until some time", isBrief: !isLong && !isLeftOut(key, record))
+  }
+
+  /// Whether a dumped flow that floods a network leaves a host out.
+  private func isLeftOut(_ key: StretchKey, _ record: FaultRecord) -> Bool {
+    let addresses = deployment.hosts[Int(key.peer)].vteps
+    let flood = localVLAN(key.host, key.network).flatMap { installed.flood(host: Int(key.host), vlan: $0, during: record.stretch) }
+    return flood.map { flood in !addresses.contains { flood.remotes.contains($0) } } ?? false
+  }
+
   /// A class of floods that lacks a copy for a host: an error where it is many, or where the flows say so.
-  mutating func addMissingFloodCopy(_ key: StretchKey, _ record: FaultRecord) {
+  mutating func addMissingFloodCopy(_ key: StretchKey, _ record: FaultRecord, part: FloodPart = FloodPart()) {
     let vlan = localVLAN(key.host, key.network)
     let flood = vlan.flatMap { installed.flood(host: Int(key.host), vlan: $0, during: record.stretch) }
     let addresses = deployment.hosts[Int(key.peer)].vteps
-    let isExplained = flood.map { flood in !addresses.contains { flood.remotes.contains($0) } } ?? false
+    let isExplained = isLeftOut(key, record)
     guard isExplained || record.count >= 3 else { return }
     // Captures that show nothing between the two at all may have been told to.
     let isUnwatched =
@@ -64,9 +110,9 @@ extension FindingBuilder {
       && !topology.hostHasTunnelPoint[Int(key.peer)]
     let message =
       "broadcast and multicast of \(networkName(key.network)) from \(hostName(key.host)) has no copy for "
-      + "\(hostName(key.peer)), which has ports of the network"
+      + "\(hostName(key.peer)), which has ports of the network\(part.words)"
     var draft = draft(
-      nil, record, rule: "incomplete-flood", severity: .error, host: key.host, network: key.network, message: message)
+      nil, record, rule: "incomplete-flood", severity: part.isBrief ? .info : .error, host: key.host, network: key.network, message: message)
     draft.finding.expected = [("vtep", .list(addresses.map { "\($0)" }))]
     draft.finding.observed = [("vteps", .list((flood?.remotes ?? []).map { "\($0)" }))]
     draft.lacking = way(key.host, key.peer)

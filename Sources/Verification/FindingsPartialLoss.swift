@@ -32,7 +32,10 @@ extension FindingBuilder {
     guard isProven || isLikely else { return }
     if addHeldBack(key, record, passed: passed) { return }
     if isPolicy(key) || isByPeer(key, record) || isByFlow(key, record) || !isProven && isBesideTwin(key) { return }
-    let lost = isProven ? record.proven : record.visible
+    let change = change(of: key, record)
+    // Where all are gone from some time on, so are those that the next point need not have shown.
+    let isWhole = change != nil && record.missedKinds.values.reduce(0, +) == record.missed.count
+    let lost = isWhole ? record.missed : isProven ? record.proven : record.visible
     let host = hostName(key.host)
     let peer = hostName(key.peer)
     let share = "\(lost.count) of \(passed + record.missed.count)"
@@ -57,7 +60,6 @@ extension FindingBuilder {
         + "lost on the way"
     case .floodCopy: return
     }
-    let change = change(of: key, record)
     var draft = draft(
       nil, lost, rule: Fault.frameLost.rule, severity: change == nil ? .warning : .error, host: key.host,
       network: key.network, message: message + (change ?? ""))
@@ -67,7 +69,7 @@ extension FindingBuilder {
     draft.finding.observed = [
       ("arrived", .number(Int64(clamping: passed))), ("lost", .number(Int64(clamping: lost.count))),
     ]
-    draft.parent = modification(on: key.stretch, key.host, key.peer)
+    draft.parent = tagDrafts[key.port] ?? untaggedDraft(key.port) ?? modification(on: key.stretch, key.host, key.peer)
     if draft.parent == nil, key.stretch == .toPort { draft.parent = mistranslation(at: key.host, key.network) }
     if key.stretch == .underlay { draft.way = way(key.host, key.peer) }
     if key.stretch == .intoTunnel { draft.leaving = key.host }

@@ -39,6 +39,7 @@ extension FindingBuilder {
         draft.finding.cause = Cause(
           kind: .datapath, host: hostName(key.host),
           text: "no dumped flow sends VLAN \(tag) on this VNI: the dump is of another time, or the datapath differs")
+        draft.finding.next.append(dumpAgain(key.host))
       }
     }
     soften(&draft, "capture the sending port (tap or qvo) to see where these frames entered")
@@ -104,6 +105,7 @@ extension FindingBuilder {
         draft.finding.cause = Cause(
           kind: .datapath, host: hostName(key.host),
           text: "the dumped flows map this VNI rightly: the dump is of another time, or the datapath differs")
+        draft.finding.next.append(dumpAgain(key.host))
       }
     }
     if draft.finding.cause?.kind != .flow { soften(&draft, "capture all ports of both networks on \(hostName(key.host))") }

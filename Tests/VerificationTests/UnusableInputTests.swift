@@ -58,6 +58,37 @@ import Verification
     #expect(!report.hosts.contains("host1 copy"))
   }
 
+  @Test("of a directory with a host's state alone and one with its captures, the captures are read")
+  func stateLiesBesideItsHost() throws {
+    let root = try copy(of: "clean-vxlan")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let host = root.appendingPathComponent("host1")
+    let state = root.appendingPathComponent("a-state")
+    try FileManager.default.createDirectory(at: state, withIntermediateDirectories: true)
+    for file in try FileManager.default.contentsOfDirectory(atPath: host.path) where !Bundles.isCapture(file) {
+      try FileManager.default.copyItem(at: host.appendingPathComponent(file), to: state.appendingPathComponent(file))
+    }
+    let report = try verify(VerifyOptions(paths: [root.path]))
+    #expect(report.hosts == ["host1", "host2", "host3"])
+    #expect(report.reasons.count { $0.contains("a-state and host1 describe one host") } == 1)
+    #expect(report.captures.contains { $0.host == "host1" })
+  }
+
+  @Test("a capture that lies under the names of two ports accuses neither")
+  func oneCaptureOfTwoPorts() throws {
+    let root = try copy(of: "clean-two-tenants")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let host = root.appendingPathComponent("host1")
+    let taps = try FileManager.default.contentsOfDirectory(atPath: host.path).filter { $0.hasPrefix("tap") }.sorted()
+    try #require(taps.count == 2)
+    try FileManager.default.removeItem(at: host.appendingPathComponent(taps[1]))
+    try FileManager.default.copyItem(at: host.appendingPathComponent(taps[0]), to: host.appendingPathComponent(taps[1]))
+    let report = try verify(VerifyOptions(paths: [root.path]))
+    #expect(report.verdict == .inconclusive)
+    #expect(report.reasons.contains { $0.contains("the names are those of two interfaces") })
+    #expect(faults(report).map(\.message) == [])
+  }
+
   @Test func aFaultIsStillFoundBesideACopiedHost() throws {
     let root = try copy(of: "wrong-vni-out")
     defer { try? FileManager.default.removeItem(at: root) }
