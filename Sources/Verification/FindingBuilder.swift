@@ -76,6 +76,7 @@ struct FindingBuilder {
     mergeHosts()
     explainDeliveries()
     addStretches()
+    addFloodsWithoutStrangers()
     addInstalled(contradictions)
     addUnseenLeaks()
     addDroppedByFlows()

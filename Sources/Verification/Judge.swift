@@ -42,6 +42,7 @@ struct Judge: Sendable {
   /// By host × host: whether the first one's tunnel point has shown frames to the second one, or from it.
   var shownWays: [Bool]
   var mark = PairMark()
+  var strangers = Strangers()
   var duplicates: [DuplicateKey: DuplicateRecord] = [:]
   var policy: PolicyCounts
   var modified = ModifiedLedger()

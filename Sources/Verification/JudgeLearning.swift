@@ -54,6 +54,9 @@ extension Judge {
       let seen = group[Int(tunnel.observation)]
       // A VTEP that hosts have tunnels to teaches them, whether or not its host is known.
       if tunnel.peer >= 0 || Int(seen.outerFrom) < topology.vtepHost.count { noteArrival(tunnel, seen, base, group) }
+      if tunnel.peer < 0, tunnel.network >= 0, Int(seen.outerFrom) < topology.vtepHost.count {
+        strangers.hear(seen.outerFrom, in: cell(tunnel.host, tunnel.network), at: tunnel.time)
+      }
     }
   }
 
@@ -266,6 +269,7 @@ extension Judge {
     // A NIC that was not captured may show the others.
     guard !first.destination.isReservedBridgeGroup, isLive(tunnelOf: host, first.time) else { return }
     let isUnsettled = isUnsettled(floodsOf: network, on: host, at: first.time)
+    if !isUnsettled { countCopiesForStrangers(entry, host, network, group, trajectory) }
     for peer in topology.portsOn.indices where peer != Int(host) {
       guard !topology.plan.hostVTEPs[peer].isEmpty, hasActivePort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
       // Who is left out by what was put in, too, is not missing because it was being put in.

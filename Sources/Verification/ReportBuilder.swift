@@ -131,6 +131,7 @@ struct ReportBuilder {
       gaps += self.gaps(host)
       list += unsupportedModes(host)
       if let gap = uncovered(host) { list.append(gap) }
+      if let stray = misplacedCapture(host) { list.append(stray) }
       if let clock = uncertainClock(host) { list.append(clock) }
       if let clock = strayPointClock(host) { list.append(clock) }
     }

@@ -100,6 +100,26 @@ import Wire
     #expect(causes.first?.count == 40, "\(causes.map(\.message))")
   }
 
+  /// A host of which there is nothing but the tunnels to it, and the frames of its guest.
+  @Test(arguments: [true, false])
+  func aFloodWithoutAHostThatNobodyCapturedIsFound(isLeftOut: Bool) throws {
+    var overlay = MadeFaultsTests.overlay()
+    if isLeftOut { Self.leaveOut(&overlay) }
+    Self.ask(&overlay, 0..<8)
+    let tunnel = ",output:\"\(overlay.tunnelName(2))\""
+    overlay.editFlows = { host, bridge, lines in
+      lines.map { isLeftOut && host == 0 && $0.contains("priority=1,dl_vlan=3 ") ? $0.replacing(tunnel, with: "") : $0 }
+    }
+    let files = overlay.files().filter { !$0.key.hasPrefix("cedar/") && $0.key != "lanecheck.yaml" }
+    let report = try Bundles.verify(files: files)
+    let causes = MadeFaultsTests.causes(report)
+    #expect(causes.map(\.rule) == (isLeftOut ? ["incomplete-flood"] : []), "\(causes.map(\.message))")
+    if isLeftOut {
+      #expect(causes.first?.host == "ash" && causes.first?.cause?.table == 22)
+      #expect(causes.first?.message.contains("\(overlay.vtep(2))") == true)
+    }
+  }
+
   // MARK: Several at once
 
   /// What a port without a tag sends is in no network's lane.
@@ -167,7 +187,7 @@ import Wire
     for number in 0..<4 {
       let time = 3 * Self.second + Int64(number) * 100_000_000
       // To all: the flow takes no kind of frames from others.
-      overlay.send(MACAddress.broadcast.octets + overlay.datagram(0, to: 1, 20 + number).dropFirst(6), from: 0, at: time - 50_000_000)
+      overlay.send(Array(repeating: 0xff, count: 6) + overlay.datagram(0, to: 1, 20 + number).dropFirst(6), from: 0, at: time - 50_000_000)
       overlay.send(overlay.datagram(0, to: 1, number), from: 0, at: time)
       overlay.send(overlay.datagram(2, to: 1, 50 + number), from: 2, at: 4 * Self.second + Int64(number) * 100_000_000)
     }
@@ -198,6 +218,18 @@ import Wire
     files["cedar/\(file)"] = files.removeValue(forKey: "cedar/eth1.pcap")
     let report = try Bundles.verify(files: files)
     #expect(MadeFaultsTests.causes(report).map(\.message) == [])
+  }
+
+  /// Two hosts' tunnel captures lie in each other's directory.
+  @Test func exchangedCapturesAreTold() throws {
+    var overlay = MadeFaultsTests.overlay()
+    MadeFaultsTests.talk(&overlay, rounds: 4)
+    var files = overlay.files()
+    (files["ash/eth1.pcap"], files["birch/eth1.pcap"]) = (files["birch/eth1.pcap"], files["ash/eth1.pcap"])
+    let report = try Bundles.verify(files: files)
+    #expect(MadeFaultsTests.causes(report).map(\.message) == [])
+    #expect(report.findings.contains { $0.message.contains("the tunnel capture of ash looks like one of birch") })
+    #expect(report.findings.contains { $0.message.contains("the tunnel capture of birch looks like one of ash") })
   }
 
   @Test func thePathOfAFindingLeavesOutWhoOverheard() throws {
