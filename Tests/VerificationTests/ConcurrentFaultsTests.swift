@@ -95,6 +95,8 @@ import Wire
       overlay.send(overlay.datagram(0, to: 1, number), from: 0, at: start + Int64(number) * 100_000_000)
       overlay.send(overlay.datagram(2, to: 1, 500 + number), from: 2, at: start + Int64(number) * 100_000_000 + 30_000_000)
     }
+    // Its captures go on.
+    Self.ask(&overlay, 17..<20, guests: [1])
     let causes = MadeFaultsTests.causes(try overlay.verify())
     #expect(causes.map(\.rule) == ["frame-lost"])
     #expect(causes.first?.count == 40, "\(causes.map(\.message))")
@@ -191,6 +193,7 @@ import Wire
       overlay.send(overlay.datagram(0, to: 1, number), from: 0, at: time)
       overlay.send(overlay.datagram(2, to: 1, 50 + number), from: 2, at: 4 * Self.second + Int64(number) * 100_000_000)
     }
+    Self.ask(&overlay, 12..<16)
     let causes = MadeFaultsTests.causes(try overlay.verify())
     #expect(causes.map(\.rule) == ["frame-lost"])
     #expect(causes.first?.count == 8 && causes.first?.message.contains("from ash and cedar") == true, "\(causes.map(\.message))")
