@@ -100,6 +100,8 @@ public struct ObservationBuilder: Sendable {
   var outerTags = OuterTagCache()
   /// Octets over which checksums were computed.
   var octetsSummed = 0
+  /// Frames with wrong checksums of late, by their content.
+  var wrongSums: [(content: UInt64, time: Int64)] = Array(repeating: (0, 0), count: 16)
   /// What of the frames is to be judged; all where nil. Other frames are observed all the same.
   public var filter: InnerFilter?
   private var closedPorts: TunnelPorts

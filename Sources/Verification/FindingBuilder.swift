@@ -11,6 +11,8 @@ struct FindingBuilder {
   let captures: [CaptureOutcome]
   /// Findings as they grow; `id` and `causedBy` are set when the order is final.
   var drafts: [Draft] = []
+  /// What looks wrong and could be right, for what captures lack.
+  var unsettled: [String] = []
   /// Stretch → its finding about changed content.
   var modifiedDrafts: [ModifiedKey: Int] = [:]
   /// Port → frames of hosts of which it gets none.

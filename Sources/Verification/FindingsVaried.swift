@@ -235,6 +235,16 @@ extension FindingBuilder {
       draft.finding.next.append(showFlows(flow))
       break
     }
+    let isInstalled = named.contains {
+      judge.facts.isMisplaced(judge.cell(key.host, key.network), MACAddress(rawValue: $0.key.detail))
+    }
+    if !isInstalled, judge.passing.receivedMissed[Int(key.host)] > 1, judge.passing.receivingRate(Int(key.host)) > 0.02 {
+      // What the capture lacks may be what told the host that they moved.
+      unsettled.append(
+        message + ": its capture lacks \(judge.passing.receivedMissed[Int(key.host)]) of the frames that it received, which may "
+          + "have told it that \(isOne ? "it has" : "they have") moved")
+      return
+    }
     drafts.append(draft)
   }
 

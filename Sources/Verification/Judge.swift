@@ -72,6 +72,8 @@ struct Judge: Sendable {
   var answers = ClaimLedger()
   /// The group is a piece of frames that were repeated without a pause: what it lacks may lie in another piece.
   var isPiece = false
+  /// The group is part of a fault: what it lacks follows from that.
+  var isWrong = false
   private var trajectory: UInt64 = 0
   static var mostFaults: Int { 4096 }
   private let networkCount: Int
@@ -121,6 +123,7 @@ struct Judge: Sendable {
   /// Judges one group of equal frames, sorted by time.
   mutating func judge(_ group: [Observation]) {
     guard let head = group.first else { return }
+    isWrong = false
     if topology.deviceMACs.contains(head.source), !hasTunnelSighting(group), makes(.hostsDevices) {
       counts.otherFrames += UInt64(group.count)
       return
@@ -183,11 +186,11 @@ struct Judge: Sendable {
     if judgeLearning(group, base) { fault = true }
     judgeSenders(group, base)
     for index in resolver.witnesses { if judgeWitness(Int(index), group, base) { fault = true } }
+    // What went wrong passed as far as it shows, and is missed nowhere.
+    isWrong = fault
+    if !isPiece { countStretches(group, base) }
     if !fault {
-      if !isPiece {
-        countStretches(group, base)
-        countDuplicates(group, base)
-      }
+      if !isPiece { countDuplicates(group, base) }
       if crossed { counts.asExpected += UInt64(number) } else { noteUnjudged(number, group) }
     }
   }

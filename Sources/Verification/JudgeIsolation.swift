@@ -127,7 +127,7 @@ extension Judge {
   }
 
   /// Whether the same frame of the port left by what its captures show beside this: one may have written it twice.
-  private func hasLeftBeside(_ at: Int) -> Bool {
+  func hasLeftBeside(_ at: Int) -> Bool {
     let entry = resolver.passages[at]
     for other in resolver.passages.indices where other != at && resolver.passages[other].port == entry.port {
       let beside = resolver.passages[other]

@@ -299,7 +299,8 @@ extension Judge {
   /// A frame that came out of a tunnel and goes into one again: split horizon is broken.
   private mutating func judgeReflection(_ tunnel: TunnelSighting, _ group: [Observation], _ base: UInt64) -> Bool {
     let seen = group[Int(tunnel.observation)]
-    guard cameIn(tunnel), !topology.lives(seen.source, on: tunnel.host) || !makes(.guestsForward) else { return false }
+    guard cameIn(tunnel), !topology.lives(seen.source, on: tunnel.host) || !makes(.guestsForward), !mayHaveTurned(tunnel.host, group)
+    else { return false }
     let key = FaultKey(
       fault: .tunnelReflection, host: tunnel.host, network: tunnel.network)
     record(key, base, group, Int(tunnel.observation), isWeak: hasUncapturedPort(tunnel.host))
@@ -307,6 +308,27 @@ extension Judge {
       faults[key]?.frames.add(group[Int(other.observation)])
     }
     return true
+  }
+
+  /// Whether a port of a host shows the frame at one point more often than it came to the host: a guest may have sent it
+  /// back, though other points of the port, which would tell, lack it.
+  private func mayHaveTurned(_ host: Int32, _ group: [Observation]) -> Bool {
+    guard makes(.guestsForward) else { return false }
+    var arrivals = 0
+    var last: (peer: Int32, time: Int64) = (-1, .min)
+    for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.host == host {
+      // A capture may write it twice.
+      if tunnel.peer != last.peer || clamped(tunnel.time, minus: last.time) > TrajectoryResolver.writtenTwice { arrivals += 1 }
+      last = (tunnel.peer, tunnel.time)
+    }
+    for (index, seen) in group.enumerated() {
+      let point = topology.points[Int(seen.point)]
+      guard point.isGuestSide, point.host == host else { continue }
+      var times = 1
+      for other in group[..<index] where other.point == seen.point && other.capture == seen.capture { times += 1 }
+      if times > arrivals { return true }
+    }
+    return false
   }
 
   /// A guest that was not captured may forward frames.

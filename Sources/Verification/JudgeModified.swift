@@ -88,6 +88,12 @@ extension Judge {
             note(.underlay, tunnel.peer, tunnel.host, isEnd: false, seen, base)
           }
           isWhole = false
+        } else if tunnel.sent < 0, tunnel.entry < 0, tunnel.peer >= 0,
+          let port = laneOwner(of: seen.source, on: tunnel.peer, tunnel.network), topology.portIsCaptured[port],
+          isLive(port: Int32(port), tunnel.time)
+        {
+          note(.underlay, tunnel.peer, tunnel.host, isEnd: false, seen, base)
+          isWhole = false
         }
         if tunnel.deliveries == 0, tunnel.network >= 0,
           topology.ports(on: tunnel.host, of: tunnel.network).contains(where: { expects($0, seen) })
@@ -99,8 +105,14 @@ extension Judge {
     }
     for at in resolver.passages.indices {
       let passage = resolver.passages[at]
-      guard topology.hostHasTunnelPoint[Int(passage.host)], isLive(tunnelOf: passage.host, passage.start) else { continue }
       let seen = group[Int(passage.direction == .toGuest ? passage.first : passage.last)]
+      if !topology.hostHasTunnelPoint[Int(passage.host)], passage.direction == .fromGuest, !isShown(beside: passage.host),
+        let home = home(of: seen.destination, passage), mustLeave(passage, seen)
+      {
+        note(.underlay, passage.host, home, isEnd: true, seen, base)
+        isWhole = false
+      }
+      guard topology.hostHasTunnelPoint[Int(passage.host)], isLive(tunnelOf: passage.host, passage.start) else { continue }
       if passage.direction == .fromGuest, passage.network >= 0, mustLeave(passage, seen),
         !resolver.tunnels.contains(where: { $0.direction == .out && Int($0.entry) == at })
       {
@@ -112,6 +124,14 @@ extension Judge {
       }
     }
     if isWhole { modified.noteWhole(head) }
+  }
+
+  /// The other host where a frame of an entry must show in a tunnel: that of the one guest that it is for.
+  private func home(of mac: MACAddress, _ entry: Passage) -> Int32? {
+    guard entry.network >= 0, let owners = topology.portsOfMAC[mac] else { return nil }
+    let hosts = Set(owners.filter { topology.portNetwork[$0] == entry.network }.map { topology.portHost[$0] })
+    guard hosts.count == 1, let home = hosts.first, home != entry.host, topology.hostHasTunnelPoint[Int(home)] else { return nil }
+    return home
   }
 
   private mutating func note(
@@ -135,14 +155,18 @@ extension FindingBuilder {
       case .sender:
         message = "\(what) left \(host) with other content than its guests sent: they are changed inside \(host)"
       case .underlay:
-        message = "\(what) arrived at \(peer) with other content than \(host) sent: they are changed on the underlay"
+        message =
+          topology.hostHasTunnelPoint[Int(key.host)]
+          ? "\(what) arrived at \(peer) with other content than \(host) sent: they are changed on the underlay"
+          : "\(what) arrived at \(peer) with other content than guests of \(host) sent: they are changed on the underlay, or inside "
+            + "\(host), whose tunnel interface was not captured"
       case .receiver:
         message = "\(what) reached ports on \(host) with other content than it received: they are changed inside \(host)"
       }
       var draft = draft(
         nil, record, rule: "frame-modified", severity: .error, host: key.stage == .underlay ? key.peer : key.host,
         network: -1, message: message)
-      if key.stage == .underlay { draft.finding.cause = Cause(kind: .underlay, text: "the underlay between \(host) and \(peer)") }
+      if key.stage == .underlay, topology.hostHasTunnelPoint[Int(key.host)] { draft.finding.cause = Cause(kind: .underlay, text: "the underlay between \(host) and \(peer)") }
       modifiedDrafts[key] = drafts.count
       drafts.append(draft)
     }

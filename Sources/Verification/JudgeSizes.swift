@@ -56,12 +56,25 @@ struct SizeRecord: Sendable {
 }
 
 extension Judge {
+  /// Notes whether unicast of a port whose host's tunnel interface was not captured arrived at the host that it is for.
+  mutating func noteSizeOutward(_ entry: Passage, _ seen: Observation) {
+    for place in topology.portsOn.indices where place != Int(entry.host) && topology.hostHasTunnelPoint[place] {
+      let host = Int32(truncatingIfNeeded: place)
+      guard topology.ports(on: host, of: entry.network).contains(where: { topology.isOwn(seen.destination, of: $0) }) else { continue }
+      var arrived = isShownByPorts(of: host)
+      for tunnel in resolver.tunnels where tunnel.host == host && tunnel.direction == .in { arrived = true }
+      if arrived || isLive(tunnelOf: host, seen.time, seenOn: entry.host) {
+        noteSize(seen, from: entry.host, to: host, arrived: arrived)
+      }
+    }
+  }
+
   /// Notes whether a frame that a host sent over the underlay arrived.
   mutating func noteSize(_ seen: Observation, from host: Int32, to peer: Int32, arrived: Bool) {
     let key = SizeKey(host: host, peer: peer, kind: seen.frameClass.kindBit)
     if arrived {
       sizes[key, default: SizeRecord()].pass(seen)
-    } else if seen.length <= topology.longestFrame {
+    } else if seen.length <= topology.longestFrame, !isWrong {
       sizes[key, default: SizeRecord()].miss(seen)
     }
   }

@@ -158,6 +158,7 @@ extension Judge {
     // A port there that shows the frame proves that it arrived, whatever the tunnel's capture left out.
     if !arrived { arrived = isShownByPorts(of: tunnel.peer) || isShownByTunnelDevice(of: tunnel.peer, group) }
     if !arrived { arrived = isSentOn(by: tunnel.peer) || isWrittenTwice(at, group) }
+    guard arrived || !isWrong else { return }
     let areRelated = trust.relates(tunnel.host, tunnel.peer)
     notePause(tunnel.host, tunnel.peer, at: seen.time, passed: arrived)
     if areRelated {
@@ -215,7 +216,7 @@ extension Judge {
     let index = Int(tunnel.observation)
     let seen = group[index]
     guard tunnel.network >= 0, seen.tagCount == 0 else { return }
-    if tunnel.deliveries == 0, !trust.isOrdered(tunnel.host, at: seen.time) {
+    if tunnel.deliveries == 0, !isWrong, !trust.isOrdered(tunnel.host, at: seen.time) {
       unsettled[.init(sender: tunnel.host, receiver: tunnel.host), default: 0] += 1
     }
     for port in topology.ports(on: tunnel.host, of: tunnel.network) where expects(port, seen) {
@@ -227,7 +228,7 @@ extension Judge {
         stretch: .toPort, host: tunnel.host, peer: tunnel.peer, network: tunnel.network, port: Int32(port))
       count(key, delivered, base, group, index, points: delivered ? 0 : pointsOfPort(port, seen))
     }
-    countReached(tunnel, seen)
+    if !isWrong { countReached(tunnel, seen) }
   }
 
   /// Counts which frames for ports show there: that some do not may be policy, and how many do is known by those that
@@ -261,6 +262,7 @@ extension Judge {
     let seen = group[Int(entry.first)]
     var left = false
     for tunnel in resolver.tunnels where tunnel.direction == .out && Int(tunnel.entry) == at { left = true }
+    guard left || !isWrong && !hasLeftBeside(at) else { return }
     notePause(entry.host, entry.host, at: entry.start, passed: left || isShown(beside: entry.host))
     guard left || isLive(tunnelOf: entry.host, entry.start) else {
       if !hasLeft(at), !trust.isOrdered(entry.host, at: entry.start) {
@@ -317,6 +319,7 @@ extension Judge {
     guard isExpected else { return }
     let key = StretchKey(stretch: .outward, host: entry.host, network: entry.network, port: entry.port)
     let left = isShown(beside: entry.host)
+    noteSizeOutward(entry, seen)
     count(
       key, left, base &+ UInt64(at) &+ 1, group, Int(entry.first),
       points: left || isGuarded(seen) ? 0 : pointsBeyond(entry, seen), isProof: !isPruned(seen))
@@ -381,11 +384,14 @@ extension Judge {
         for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
           delivered = true
         }
+        let points = delivered ? 0 : pointsOfPort(port, seen)
+        if topology.isOwn(seen.destination, of: port), delivered || points > 0 {
+          noteSize(seen, from: entry.host, to: Int32(host), arrived: delivered)
+        }
         let key = StretchKey(
           stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
         count(
-          key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first),
-          points: delivered ? 0 : pointsOfPort(port, seen))
+          key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first), points: points)
       }
     }
   }
@@ -464,6 +470,7 @@ extension Judge {
     _ key: StretchKey, _ passed: Bool, _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int = 0,
     isProof: Bool = true
   ) {
+    guard passed || !isWrong else { return }
     let record = stretches.index(of: key)
     if shared.hasAny { settle(record) }
     if passed {

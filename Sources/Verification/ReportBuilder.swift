@@ -32,7 +32,7 @@ struct ReportBuilder {
     let omitted = run.demands.omissions.rules
     builder.omit(omitted)
     report.findings = ordered(builder.drafts, noteFindings().filter { !omitted.contains($0.rule) })
-    settleVerdict(&report)
+    settleVerdict(&report, builder.unsettled)
     return report
   }
 
@@ -214,7 +214,7 @@ struct ReportBuilder {
 
   // MARK: Verdict
 
-  private func settleVerdict(_ report: inout Report) {
+  private func settleVerdict(_ report: inout Report, _ unsettled: [String]) {
     if report.findings.contains(where: { $0.severity >= run.demands.failOn }) {
       report.verdict = .fail
       return
@@ -250,7 +250,7 @@ struct ReportBuilder {
         report.reasons.append("required cell \(demand) was not exercised")
       }
     }
-    report.reasons += unrelatedClocks() + slippedClocks() + pausedCaptures()
+    report.reasons += unrelatedClocks() + slippedClocks() + pausedCaptures() + unsettled
     for finding in report.findings where finding.certainty == .suspected && finding.severity == .warning {
       report.reasons.append("suspected, not settled: \(finding.message)")
     }
