@@ -283,7 +283,13 @@ struct FindingBuilder {
       if let lacking = drafts[index].lacking, drafts[index].finding.rule == Fault.frameLost.rule {
         drafts[index].parent = drafts.indices.first { $0 != index && drafts[$0].lacking == lacking }
       }
-      guard let key = drafts[index].key else { continue }
+      if drafts[index].parent == nil, drafts[index].finding.rule == Fault.frameLost.rule {
+        // Frames that go round teach hosts wrong places, which their flows then send to, or drop for.
+        drafts[index].parent = drafts.indices.first {
+          drafts[$0].key?.fault == .tunnelReflection && drafts[$0].finding.network == drafts[index].finding.network
+        }
+      }
+      guard drafts[index].parent == nil, let key = drafts[index].key else { continue }
       drafts[index].parent = parent(of: key, index)
     }
     // The tag's finding counts what the tag did to frames.

@@ -15,6 +15,10 @@ extension FindingBuilder {
     // What a host sends on is judged as that: of the frames that reached it, those are left of which it lacks a part.
     let reflection = FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)
     if key.stretch == .underlay, judge.faults[reflection] != nil { return }
+    // Of what the host drops no port shows the rest: a lossy capture of its tunnel interface is not found out by them.
+    if key.stretch == .underlay, judge.faults.keys.contains(where: { $0.fault == .unmappedVNI && $0.host == key.peer && $0.network == key.network }) {
+      return
+    }
     let isOneEnough = !judge.makes(.fewMisses) && record.proven.count > 0
     guard record.visible.count >= 3 || isOneEnough, tooShort(at: witnesses(key)) * 3 <= record.visible.count,
       !isAdmitted(record.visible.count, at: witnesses(key))

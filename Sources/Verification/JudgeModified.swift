@@ -113,7 +113,7 @@ extension Judge {
         isWhole = false
       }
       guard topology.hostHasTunnelPoint[Int(passage.host)], isLive(tunnelOf: passage.host, passage.start) else { continue }
-      if passage.direction == .fromGuest, passage.network >= 0, mustLeave(passage, seen),
+      if passage.direction == .fromGuest, passage.network >= 0, mustLeave(passage, seen), !hasLeftBeside(at),
         !resolver.tunnels.contains(where: { $0.direction == .out && Int($0.entry) == at })
       {
         note(.sender, passage.host, -1, isEnd: true, seen, base)

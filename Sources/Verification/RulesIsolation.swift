@@ -63,7 +63,9 @@ let isolationRules: [Rule] = [
     meaning: """
       The outer source is host X's VTEP, X's own underlay NIC was captured and live at that time, and the frame was not
       there. Somebody forged the address. VXLAN and GRE have no authentication: Open vSwitch accepts the frame and even
-      learns from it, so that one frame can redirect a guest's traffic.
+      learns from it, so that one frame can redirect a guest's traffic. Where X was not captured at that time, frames that
+      do not look like X's (an outer MAC of another, the MAC of a guest that lives elsewhere), or that all captures of
+      their guest lack, are a suspicion: the verdict is inconclusive.
       """,
     origins: """
       - An attacker or a test tool on the tunnel network.
@@ -79,7 +81,7 @@ let isolationRules: [Rule] = [
       Keep tenants and strangers off the tunnel network; drop spoofed sources at the switches (IP source guard). Where
       that is not possible, run the tunnels over IPsec. Delete learned entries that it left.
       """,
-    exceptions: "Not raised when X was not captured, or when X's capture could have lost the frame."),
+    exceptions: "Not an error when X was not captured, nor when X's capture could have lost the frame."),
   Rule(
     "spoofed-source-mac", .isolation, .error,
     "A frame with a source MAC that its port may not use got past the host's protection.",

@@ -83,8 +83,10 @@ struct Expectation: Sendable {
 
   /// - Parameter isShown: false where noise took all frames that the fault touched: then a pass is right.
   func outcome(of report: Report, isShown: Bool = true) -> (outcome: Outcome, detail: String) {
+    // What follows from a cause is told with it; that the cause is the right one is looked at below.
     let strange = report.findings.filter {
       $0.severity > .info && !Expectation.captureFamily.contains($0.rule) && !allowed.contains($0.rule)
+        && !(isFaulty && $0.role == .consequence)
     }
     if let first = strange.first {
       return (.falseAlarm, "\(first.severity) \(first.rule) \(first.certainty) \(first.count): \(first.message)")
