@@ -58,6 +58,31 @@ extension Judge {
         strangers.hear(seen.outerFrom, in: cell(tunnel.host, tunnel.network), at: tunnel.time)
       }
     }
+    for passage in resolver.passages where passage.direction == .toGuest && passage.network >= 0 {
+      if !topology.hostHasTunnelPoint[Int(passage.host)] { noteUnseenArrival(passage, group) }
+    }
+  }
+
+  /// What reached a port reached its host, whose tunnel interface was not captured, and taught it.
+  private mutating func noteUnseenArrival(_ delivery: Passage, _ group: [Observation]) {
+    let source = group[Int(delivery.first)].source
+    guard let vni = topology.vni(ofNetwork: Int(delivery.network)), let owners = topology.portsOfMAC[source],
+      !topology.livesInSeveralPlaces(source)
+    else { return }
+    var vtep: UInt16?
+    for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.peer == delivery.host && topology.isLane(tunnel, of: delivery.network) {
+      vtep = group[Int(tunnel.observation)].outerFrom
+    }
+    if vtep == nil {
+      // The one other host where it lives, whose own tunnel interface was not captured either.
+      guard owners.count == 1, topology.portNetwork[owners[0]] == delivery.network, topology.portHost[owners[0]] != delivery.host,
+        !topology.hostHasTunnelPoint[Int(topology.portHost[owners[0]])]
+      else { return }
+      vtep = topology.plan.hostVTEPs[Int(topology.portHost[owners[0]])].first
+    }
+    guard let vtep else { return }
+    let key = LearningLedger.Key(host: delivery.host, vni: vni, mac: source)
+    _ = ledger.note(key, from: vtep, at: delivery.start, grace: Judge.learningGrace)
   }
 
   /// - Parameter entry: -1 for what a host sent of a guest whose port was not captured.
@@ -75,7 +100,9 @@ extension Judge {
       let seen = group[Int(resolver.passages[Int(entry)].first)]
       if seen.destination.isGroup, seen.tagCount == 0 { countFloodCopies(entry, host, network, vni, seen, group, trajectory) }
     }
-    guard let first, first.tagCount == 0 else { return false }
+    guard var first, first.tagCount == 0 else { return false }
+    // What the host knew is known in its own clock.
+    if entry >= 0, !topology.hostHasTunnelPoint[Int(host)] { first.time = resolver.passages[Int(entry)].start }
     if first.destination.isGroup {
       countFloodCopies(entry, host, network, vni, first, group, trajectory)
       return false

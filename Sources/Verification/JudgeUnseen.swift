@@ -162,8 +162,12 @@ extension Judge {
 }
 
 extension TunnelSighting {
-  /// Whether it is a copy of the frame of an entry on a host.
-  func isCopy(of entry: Int32, from host: Int32) -> Bool { direction == .out && self.entry == entry && self.host == host }
+  /// Whether it is a copy of the frame of an entry on a host; where that one's tunnel interface was not captured, as it
+  /// arrives elsewhere.
+  func isCopy(of entry: Int32, from host: Int32) -> Bool {
+    guard self.entry == entry else { return false }
+    return direction == .out ? self.host == host : direction == .in && entry >= 0 && sent < 0 && peer == host
+  }
 
   /// Whether both are of a frame of the same network that one host sent, and whose entry was not seen.
   fileprivate func isSameUnseenEntry(as other: TunnelSighting) -> Bool {

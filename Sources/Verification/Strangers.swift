@@ -42,6 +42,7 @@ extension Judge {
   mutating func countCopiesForStrangers(
     _ entry: Int32, _ host: Int32, _ network: Int32, _ group: [Observation], _ trajectory: UInt64
   ) {
+    guard strangers.entries[cell(host, network)] != nil else { return }
     let copies = resolver.tunnels.filter { $0.isCopy(of: entry, from: host) }.map { Int($0.observation) }
     guard let first = copies.first else { return }
     strangers.count(in: cell(host, network)) { stranger in
