@@ -336,8 +336,9 @@ extension Judge {
     for place in topology.portsOn.indices where place != Int(host) && topology.hostHasTunnelPoint[place] {
       let peer = Int32(truncatingIfNeeded: place)
       guard topology.ports(on: peer, of: network).contains(where: { topology.portFacts[$0].isActive }) else { continue }
-      var isReached = isShownByPorts(of: peer) || isShownByTunnelDevice(of: peer, group) || isSentOn(by: peer)
-      for tunnel in resolver.tunnels where tunnel.host == peer && tunnel.direction == .in && tunnel.peer == host { isReached = true }
+      // Of a guest that moves, the peer itself may have sent it.
+      var isReached = isShownByPorts(of: peer) || isShownByTunnelDevice(of: peer, group) || hasEntry(on: peer)
+      for tunnel in resolver.tunnels where tunnel.host == peer && (tunnel.direction == .out || tunnel.peer == host) { isReached = true }
       guard isReached || seen.destination.isBroadcast && seen.tagCount == 0 && isLive(tunnelOf: peer, seen.time, seenOn: host) else { continue }
       let key = StretchKey(stretch: .outward, host: host, peer: peer, network: network)
       var points = 0

@@ -53,6 +53,7 @@ import Verification
     "learn-disabled | missing host1/eth1.pcap",
     "learning/no-learning-gre | missing compute2/eno2.pcap.gz",
     "learning/stale-entry | missing os-cmp055/eth1.pcap.gz",
+    "mac-move | missing host3/eth1.pcap.gz",
     "tunnel-loop | missing host1/qvo60820963-9a.pcap.gz",
     "delivery/large-frames-vanish | step net +1.0 s",
     "learning/l2population-lags | steps node24 +2.0 s, node34 -0.7 s",
