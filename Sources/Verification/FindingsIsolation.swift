@@ -6,8 +6,6 @@ import Wire
 /// Findings about who sends: spoofed MACs, disputed addresses, ports that get what is not theirs.
 extension FindingBuilder {
   mutating func addSpoofed(_ key: FaultKey, _ record: FaultRecord) {
-    // All may be floods of another guest, which came to this host.
-    guard record.weak < record.count else { return }
     let port = deployment.ports[Int(key.port)]
     let macs = record.rivals.map { MACAddress(rawValue: $0) }
     let name = port.bridgePort ?? port.name
@@ -19,6 +17,16 @@ extension FindingBuilder {
       guard !isAdmitted || admitted == true && !judge.makes(.admittedByFlows) else { return }
     }
     let list = macs.prefix(4).map { "\($0)" }.joined(separator: ", ")
+    // All may be floods of another guest, which came to this host.
+    guard record.weak < record.count else {
+      if key.fault == .spoofedSourceMAC, record.count >= 3, macs.allSatisfy({ topology.portsOfMAC[$0] == nil }) {
+        unsettled.append(
+          "\(record.count) frames from \(list), a MAC that nobody has, left \(hostName(key.host)) after one point of "
+            + "\(portName(key.port)) had shown them: nothing tells whether its guest sent them or one that no state names (capture "
+            + "the port's tap and its qvo)")
+      }
+      return
+    }
     let message =
       key.fault == .spoofBlocked
       ? "\(portName(key.port)) on \(hostName(key.host)) tried to send from \(list), which is not its MAC; no such "

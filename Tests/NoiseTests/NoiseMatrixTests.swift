@@ -54,6 +54,7 @@ import Verification
     "learning/no-learning-gre | missing compute2/eno2.pcap.gz",
     "learning/stale-entry | missing os-cmp055/eth1.pcap.gz",
     "mac-move | missing host3/eth1.pcap.gz",
+    "isolation/spoofed-mac | missing rack3-hv33/qvo15bcba0e-76.pcap.gz",
     "tunnel-loop | missing host1/qvo60820963-9a.pcap.gz",
     "delivery/large-frames-vanish | step net +1.0 s",
     "learning/l2population-lags | steps node24 +2.0 s, node34 -0.7 s",
