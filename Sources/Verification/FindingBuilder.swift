@@ -358,7 +358,7 @@ struct FindingBuilder {
       return modifiedDrafts.keys.sorted { ($0.host, $0.peer) < ($1.host, $1.peer) }.first {
         $0.stage == .underlay && $0.peer == key.host && drafts[modifiedDrafts[$0] ?? 0].finding.count * 5 >= drafts[index].finding.count * 4
       }.flatMap { modifiedDrafts[$0] }
-    case .macMoved:
+    case .macMoved, .staleLocation:
       // Whoever speaks in a host's name teaches others wrong places.
       return drafts.indices.first {
         (drafts[$0].key?.fault == .forgedTunnelFrame || drafts[$0].key?.fault == .doubtfulSender)

@@ -24,7 +24,7 @@ import Verification
     try Bundles.verify(bundle, keeping: { !Bundles.isCapture($0) }, adding: files)
   }
 
-  @Test("Compressed captures give the same report", arguments: ["clean-vxlan", "wrong-vni-out"], ["gzip", "zstd"])
+  @Test("Compressed captures give the same report", arguments: ["clean-vxlan", "wrong-udp-port"], ["gzip", "zstd"])
   func compressed(bundle: String, program: String) throws {
     guard let pack = Packing(program) else { return }
     var files: [String: Data] = [:]
