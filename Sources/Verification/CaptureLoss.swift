@@ -134,17 +134,6 @@ extension Judge {
     passing.receivedMissed[Int(delivery.host)] += 1
   }
 
-  /// The one port of a host that may use a MAC in a network.
-  func laneOwner(of mac: MACAddress, on host: Int32, _ network: Int32) -> Int? {
-    guard network >= 0, let owners = topology.portsOfMAC[mac] else { return nil }
-    var found: Int?
-    for owner in owners where topology.portHost[owner] == host && topology.portNetwork[owner] == network {
-      if found != nil { return nil }
-      found = owner
-    }
-    return found
-  }
-
   // MARK: Chance
 
   /// How likely all captures of a port miss a frame that passes it; 1 where there are none.

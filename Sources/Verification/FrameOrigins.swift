@@ -62,7 +62,7 @@ extension Judge {
       return (entry.network, entry.port)
     }
     guard arrival.peer >= 0, !topology.hostHasTunnelPoint[Int(arrival.peer)],
-      let owner = soleOwner(of: seen.source, on: arrival.peer), !topology.portIsCaptured[owner]
+      let owner = uncapturedOwner(of: seen.source, on: arrival.peer)
     else { return nil }
     return (topology.portNetwork[owner], Int32(truncatingIfNeeded: owner))
   }

@@ -20,7 +20,7 @@ extension Judge {
       network = entry.network
       port = entry.port
       trajectory = base &+ UInt64(tunnel.entry) &+ 1
-    } else if let owner = soleOwner(of: seen.source, on: tunnel.host), !topology.portIsCaptured[owner] {
+    } else if let owner = uncapturedOwner(of: seen.source, on: tunnel.host) {
       network = topology.portNetwork[owner]
       port = Int32(owner)
       isWeak = true
@@ -86,11 +86,25 @@ extension Judge {
     }
   }
 
-  /// The one port of a host that may use this MAC.
-  func soleOwner(of mac: MACAddress, on host: Int32) -> Int? {
+  /// The one port of a host that may use a MAC, in any network.
+  func soleOwner(of mac: MACAddress, on host: Int32) -> Int? { soleOwner(of: mac, on: host) { _ in true } }
+
+  /// The same in one network; nil where that is not known.
+  func laneOwner(of mac: MACAddress, on host: Int32, _ network: Int32) -> Int? {
+    network >= 0 ? soleOwner(of: mac, on: host) { topology.portNetwork[$0] == network } : nil
+  }
+
+  /// The one port of a host that may use a MAC, where no capture shows that port.
+  func uncapturedOwner(of mac: MACAddress, on host: Int32) -> Int? {
+    guard let owner = soleOwner(of: mac, on: host), !topology.portIsCaptured[owner] else { return nil }
+    return owner
+  }
+
+  @inline(__always)
+  private func soleOwner(of mac: MACAddress, on host: Int32, where isMeant: (_ port: Int) -> Bool) -> Int? {
     guard let owners = topology.portsOfMAC[mac] else { return nil }
     var found: Int?
-    for owner in owners where topology.portHost[owner] == host {
+    for owner in owners where topology.portHost[owner] == host && isMeant(owner) {
       if found != nil { return nil }
       found = owner
     }
@@ -164,8 +178,8 @@ extension Judge {
       if wrong { outWrong[cell(entry.host, entry.network)] += 1 }
     }
     for tunnel in resolver.tunnels where tunnel.direction == .out && tunnel.entry < 0 && !orphan {
-      guard let owner = soleOwner(of: group[Int(tunnel.observation)].source, on: tunnel.host),
-        !topology.portIsCaptured[owner], topology.portNetwork[owner] >= 0
+      guard let owner = uncapturedOwner(of: group[Int(tunnel.observation)].source, on: tunnel.host),
+        topology.portNetwork[owner] >= 0
       else { continue }
       orphan = true
       out[cell(tunnel.host, topology.portNetwork[owner])] += 1

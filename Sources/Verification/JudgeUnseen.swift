@@ -34,8 +34,8 @@ extension Judge {
 
   /// Whether a MAC is that of one guest of a host, whose port was not captured.
   private func isUncapturedGuest(_ mac: MACAddress, on host: Int32, of network: Int32) -> Bool {
-    guard let owner = soleOwner(of: mac, on: host) else { return false }
-    return !topology.portIsCaptured[owner] && topology.portNetwork[owner] == network
+    guard let owner = uncapturedOwner(of: mac, on: host) else { return false }
+    return topology.portNetwork[owner] == network
   }
 
   /// Whether copies without an entry are of one unicast frame: of one that was sent again, each may go its own way.

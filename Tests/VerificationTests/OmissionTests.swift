@@ -9,14 +9,18 @@ import Verification
 @Suite("Without rules and exceptions") struct OmissionTests {
   static let raised = RuleCatalogue.rules.map(\.name)
 
+  private static let expected: [(bundle: String, expectations: Expectations)] = Bundles.all.compactMap { bundle in
+    let file = Bundles.path(bundle) + "/expect.yaml"
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8),
+      let expectations = try? Expectations.read(text, file: file, rules: RuleCatalogue.rules.map(\.name))
+    else { return nil }
+    return (bundle, expectations)
+  }
+
   /// Bundles by the rules of the findings that they must have.
   static let bundles: [String: [String]] = {
     var found: [String: [String]] = [:]
-    for bundle in Bundles.all {
-      let file = Bundles.path(bundle) + "/expect.yaml"
-      guard let text = try? String(contentsOfFile: file, encoding: .utf8),
-        let expectations = try? Expectations.read(text, file: file, rules: RuleCatalogue.rules.map(\.name))
-      else { continue }
+    for (bundle, expectations) in expected {
       for rule in Set(expectations.findings.map(\.rule)) { found[rule, default: []].append(bundle) }
     }
     return found
@@ -30,11 +34,7 @@ import Verification
   /// Bundles by the rules that they are close to, and must not raise.
   static let close: [String: [String]] = {
     var found: [String: [String]] = [:]
-    for bundle in Bundles.all {
-      let file = Bundles.path(bundle) + "/expect.yaml"
-      guard let text = try? String(contentsOfFile: file, encoding: .utf8),
-        let expectations = try? Expectations.read(text, file: file, rules: RuleCatalogue.rules.map(\.name))
-      else { continue }
+    for (bundle, expectations) in expected {
       var rules = Set(expectations.never.map(\.rule))
       let truth = try? Data(contentsOf: URL(fileURLWithPath: Bundles.path(bundle) + "/truth.json"))
       if let told = truth.flatMap({ try? JSONDecoder().decode(Told.self, from: $0) }), told.kind == "near", let rule = told.rule {

@@ -40,41 +40,35 @@ import Wire
     #expect(causes.first?.cause?.text.contains("leads to 198.51.100.99") == true)
   }
 
-  /// The sender's own capture shows them whole, and at the others nothing comes out of them.
-  @Test func whatIsChangedOnItsWayIsNotLostAsWell() throws {
+  /// Causes where tunnel packets lack the I flag of VXLAN at some places, and nothing comes out of them.
+  private static func causesWithoutFlag(_ isHit: @escaping (MadeOverlay.Sighting) -> Bool) throws -> [Finding] {
     var overlay = Self.overlay()
-    func isHit(_ sighting: MadeOverlay.Sighting) -> Bool { sighting.place == .in(1) && sighting.vni == 0x2711 }
     overlay.distorts = { sighting, packet in
       var packet = packet
-      // The I flag of VXLAN.
       if isHit(sighting) { packet[42] = 0 }
       return packet
     }
     overlay.inbound = { isHit($0) ? nil : $0.vni == 0x2711 ? 0 : 1 }
     MadeFaultsTests.talk(&overlay, rounds: 4)
-    let causes = MadeFaultsTests.causes(try overlay.verify())
+    return MadeFaultsTests.causes(try overlay.verify())
+  }
+
+  /// The sender's own capture shows them whole, and at the others nothing comes out of them.
+  @Test func whatIsChangedOnItsWayIsNotLostAsWell() throws {
+    let causes = try Self.causesWithoutFlag { $0.place == .in(1) && $0.vni == 0x2711 }
     #expect(causes.map(\.rule) == ["malformed-encapsulation"])
     #expect(causes.first?.message.contains("changed on the way") == true)
   }
 
   /// What leaves a host malformed is not lost inside it as well.
   @Test func whatIsMalformedByItsSenderIsNotLostAsWell() throws {
-    var overlay = Self.overlay()
-    func isHit(_ sighting: MadeOverlay.Sighting) -> Bool {
+    let causes = try Self.causesWithoutFlag { sighting in
       switch sighting.place {
       case .out: sighting.host == 0 && sighting.vni == 0x2711
       case .in(0): sighting.vni == 0x2711
       default: false
       }
     }
-    overlay.distorts = { sighting, packet in
-      var packet = packet
-      if isHit(sighting) { packet[42] = 0 }
-      return packet
-    }
-    overlay.inbound = { isHit($0) ? nil : $0.vni == 0x2711 ? 0 : 1 }
-    MadeFaultsTests.talk(&overlay, rounds: 4)
-    let causes = MadeFaultsTests.causes(try overlay.verify())
     #expect(causes.map(\.rule) == ["malformed-encapsulation"])
     #expect(causes.first?.host == "ash")
   }
