@@ -48,15 +48,17 @@ public struct ClockStep: Sendable, Hashable {
   /// Last own time known to lie before the step and first known to lie after it, in nanoseconds since 1970.
   public var before: Int64
   public var after: Int64
-  /// How far the clock jumped forward (back: negative), in nanoseconds.
+  /// How far the clock jumped forward (back: negative), and the bound of that either way, in nanoseconds.
   public var size: Int64
+  public var uncertainty: Int64
   /// It was more: how long nothing was captured about then is not known.
   public var isLeast = false
 
-  public init(before: Int64, after: Int64, size: Int64, isLeast: Bool = false) {
+  public init(before: Int64, after: Int64, size: Int64, uncertainty: Int64, isLeast: Bool = false) {
     self.before = before
     self.after = after
     self.size = size
+    self.uncertainty = uncertainty
     self.isLeast = isLeast
   }
 }

@@ -207,16 +207,22 @@ extension HostClock {
     noteSteps()
   }
 
-  /// Jumps that bounds do not explain are steps.
+  /// Jumps that bounds do not explain are steps. How large they were is told of the middle between the evidence before
+  /// and after: until then both clocks run on at their own pace.
   mutating func noteSteps() {
     steps = []
     let pieces = correction.pieces
-    for (index, jump) in correction.jumps.enumerated() {
-      let noise = clamped(bounds[index], plus: clamped(bounds[index + 1], plus: ClockCorrection.leastStep))
-      guard jump.magnitude > noise.magnitude else { continue }
+    for index in correction.jumps.indices {
+      let (before, after) = (pieces[index], pieces[index + 1])
+      let silence = max(0, clamped(after.toReference(after.first), minus: before.toReference(before.last)))
+      let size = clamped(
+        after.offset(at: clamped(after.first, minus: silence / 2)), minus: before.offset(at: clamped(before.last, plus: silence / 2)))
+      let rates = clamped((rateBounds[index] + rateBounds[index + 1]) * Double(silence / 2))
+      let bound = clamped(clamped(bounds[index], plus: bounds[index + 1]), plus: rates)
+      guard size.magnitude > clamped(bound, plus: ClockCorrection.leastStep).magnitude else { continue }
       steps.append(
         ClockStep(
-          before: pieces[index].last, after: pieces[index + 1].first, size: jump,
+          before: before.last, after: after.first, size: size, uncertainty: bound,
           isLeast: guessed.contains(index) || guessed.contains(index + 1)))
     }
   }

@@ -8,6 +8,9 @@ struct Census {
   private(set) var tunnelFrames: [Int]
   private(set) var tunnelEnds: [[IPAddress: Int]]
   private(set) var tunnelSources: [[IPAddress: Int]]
+  /// Tunnel frames between the deployment's VTEPs (any, where none is known) that passed a bridge or a provider's port.
+  private(set) var bridgedFrames: [Int]
+  private let vteps: Set<IPAddress>
   /// Least number of network bytes that a cut frame had.
   private(set) var leastDepth = Int.max
   /// Whose address is whose, from ARP and neighbour discovery: the sender speaks of itself.
@@ -15,8 +18,10 @@ struct Census {
   private(set) var hasSuperframes = false
   private(set) var unnamedPorts = UnnamedTunnelPorts()
 
-  init(points: Int = 0) {
+  init(points: Int = 0, vteps: Set<IPAddress> = []) {
+    self.vteps = vteps
     tunnelFrames = Array(repeating: 0, count: points)
+    bridgedFrames = tunnelFrames
     tunnelEnds = Array(repeating: [:], count: points)
     tunnelSources = tunnelEnds
   }
@@ -37,6 +42,11 @@ struct Census {
       tunnelEnds[point][from, default: 0] += 1
       if to != from { tunnelEnds[point][to, default: 0] += 1 }
       tunnelSources[point][from, default: 0] += 1
+    }
+    if kind == .bridge || kind == .provider, frame.tunnel.kind != .none, frame.hasInner,
+      vteps.isEmpty || vteps.contains(frame.outer.sourceAddress) && vteps.contains(frame.outer.destinationAddress)
+    {
+      bridgedFrames[point] += 1
     }
     if record.capturedLength < record.wireLength {
       let offset = Int(isOpened ? frame.inner.networkOffset : frame.outer.networkOffset)
@@ -82,10 +92,25 @@ extension Survey {
     for (index, point) in result.plan.points.enumerated() where point.kind == .unknown && census.tunnelFrames[index] > 0 {
       result.plan.points[index].kind = .tunnel
     }
+    openBridges()
+  }
+
+  /// A bridge that carries the host's tunnels is where it meets the underlay, too, though no list of addresses says so:
+  /// unless another point of the host is.
+  private mutating func openBridges() {
+    let points = result.plan.points.indices.filter { index in
+      let host = result.plan.points[index].host
+      let isIntegration = result.plan.points[index].interface == "br-int"
+      return census.bridgedFrames[index] > 0 && !isIntegration
+        && !result.plan.points.contains { $0.host == host && $0.kind == .tunnel }
+    }
+    guard !points.isEmpty else { return }
+    for index in points { result.plan.points[index].kind = .tunnel }
+    census = censusOfSamples()
   }
 
   private func censusOfSamples() -> Census {
-    var census = Census(points: result.plan.points.count)
+    var census = Census(points: result.plan.points.count, vteps: Set(result.deployment.hosts.flatMap(\.vteps)))
     var frame = DecodedFrame()
     let plan = result.plan
     for capture in result.deployment.captures.indices {

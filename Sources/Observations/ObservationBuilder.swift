@@ -2,86 +2,6 @@ import CaptureFiles
 import Deployment
 import Wire
 
-/// What the survey settled before the run, the same for all captures.
-public struct ObservationPlan: Sendable {
-  public var points: [CapturePoint] = []
-  /// For each capture: how its frames find their point.
-  public var routes: [Route] = []
-  public var vteps = VTEPTable()
-  /// Addresses by host, as indices into `vteps`.
-  public var hostVTEPs: [[UInt16]] = []
-  public var tunnelPorts = TunnelPorts()
-  /// Bytes of the network packet that go into a digest.
-  public var depth = 128
-  public var seed: UInt64 = 0
-  /// Longer (inner) frames of TCP and UDP are superframes, in octets.
-  public var longestFrame: UInt32 = 1600
-  /// Nothing, but for regression runs.
-  public var takes: TakenForFaults = []
-  /// The sample of the captures has superframes: records of segments are kept from the start.
-  public var hasSuperframes = false
-  /// How each host's clock becomes the reference clock; hosts beyond the last need nothing.
-  public var clocks: [ClockCorrection] = []
-  /// Captures that are stamped in another clock than their host's.
-  public var captureClocks: [Int: ClockCorrection] = [:]
-
-  public init() {}
-
-  public enum Route: Sendable {
-    case none
-    case point(Int)
-    /// By interface number of the file (pcapng).
-    case interfaces([Int?])
-    /// By interface index of Linux cooked v2.
-    case indices([UInt32: Int])
-  }
-}
-
-/// A header that contradicts the tunnel it came in.
-public struct EncapsulationAnomaly: Sendable, BitwiseCopyable {
-  public enum Kind: UInt8, Sendable, BitwiseCopyable { case vxlanWithoutID, greWithoutKey, cutHeader, reservedBits }
-  public var kind: Kind
-  public var time: Int64
-  public var frame: UInt32
-  public var capture: UInt16
-  public var point: UInt16
-  public var outerFrom: UInt16
-  public var outerTo: UInt16
-}
-
-/// Counts of one capture, for the report.
-public struct CaptureCounts: Sendable {
-  public var frames: UInt64 = 0
-  /// In the host's own clock.
-  public var first: Int64?
-  public var last: Int64?
-  /// In the reference clock.
-  public var start: Int64?
-  public var end: Int64?
-  /// Fewer bytes captured than on the wire.
-  public var cut: UInt64 = 0
-  /// Too little captured to know the frame again.
-  public var tooShort: UInt64 = 0
-  /// Underlay frames that carry no tunnel of ours.
-  public var other: UInt64 = 0
-  /// Tunnels between addresses that are no VTEP of ours.
-  public var foreignTunnels: UInt64 = 0
-  /// Frames of an interface that another capture records too, or that has no point.
-  public var unrouted: UInt64 = 0
-  public var malformed: UInt64 = 0
-  /// Contradictory tunnel headers that were counted only: there were more than are kept.
-  public var anomaliesBeyond: UInt64 = 0
-  /// Frames of links that have no MAC addresses, where those are needed.
-  public var withoutAddresses: UInt64 = 0
-  /// Records without a time.
-  public var untimed: UInt64 = 0
-  public var fragments: UInt64 = 0
-  /// ICMP port unreachable between VTEPs about a UDP tunnel port, by sender.
-  public var portUnreachable: [UInt16: UInt64] = [:]
-  /// What the capture showed of the underlay.
-  public var underlay: [UnderlayEvidence.Key: UnderlayEvidence] = [:]
-}
-
 /// Turns the frames of one capture into observations.
 public struct ObservationBuilder: Sendable {
   public let capture: Int
@@ -89,7 +9,7 @@ public struct ObservationBuilder: Sendable {
   public internal(set) var counts = CaptureCounts()
   /// Addresses met that the plan does not know; observations number them from `unknownBase`.
   public private(set) var unknown = VTEPTable()
-  public private(set) var anomalies: [EncapsulationAnomaly] = []
+  public internal(set) var anomalies: [EncapsulationAnomaly] = []
   /// Records of TCP segments since they were last taken, where they are kept.
   public private(set) var segments: [SegmentRecord] = []
   public var keepsSegments: Bool
@@ -126,7 +46,6 @@ public struct ObservationBuilder: Sendable {
   private var cursors: [ClockCursor] = []
 
   public static let unknownBase: UInt16 = 0x8000
-  static let anomalyBound = 4096
   static let cursorBound = 256
 
   public init(capture: Int, plan: ObservationPlan) {
@@ -399,37 +318,6 @@ public struct ObservationBuilder: Sendable {
   private mutating func internUnknown(_ address: IPAddress) -> UInt16 {
     let index = unknown.insert(address, host: nil)
     return index == VTEPTable.none ? index : index + ObservationBuilder.unknownBase
-  }
-
-  private mutating func note(
-    _ kind: EncapsulationAnomaly.Kind, _ record: FrameRecord, point: Int, time: Int64, from: UInt16, to: UInt16
-  ) {
-    guard anomalies.count < ObservationBuilder.anomalyBound else {
-      counts.anomaliesBeyond += 1
-      return
-    }
-    anomalies.append(
-      EncapsulationAnomaly(
-        kind: kind, time: time, frame: UInt32(truncatingIfNeeded: record.number), capture: UInt16(truncatingIfNeeded: capture),
-        point: UInt16(truncatingIfNeeded: point), outerFrom: from, outerTo: to))
-  }
-
-  /// Between VTEPs, a packet to a tunnel port that ends within the tunnel's header.
-  private mutating func noteCutTunnelHeader(_ record: FrameRecord, point: Int, time: Int64) {
-    let stop = frame.outer.stop
-    guard stop.reason == .malformed, stop.layer == .vxlan || stop.layer == .geneve || stop.layer == .gre else { return }
-    let from = plan.vteps.index(of: frame.outer.sourceAddress)
-    let to = plan.vteps.index(of: frame.outer.destinationAddress)
-    guard from != VTEPTable.none, to != VTEPTable.none else { return }
-    note(.cutHeader, record, point: point, time: time, from: from, to: to)
-  }
-
-  /// Between VTEPs, GRE of another version or with another payload.
-  private mutating func noteForeign(_ record: FrameRecord, point: Int, time: Int64) {
-    let from = plan.vteps.index(of: frame.outer.sourceAddress)
-    let to = plan.vteps.index(of: frame.outer.destinationAddress)
-    guard from != VTEPTable.none, to != VTEPTable.none else { return }
-    note(.greWithoutKey, record, point: point, time: time, from: from, to: to)
   }
 
   private mutating func notePortUnreachable() {

@@ -203,6 +203,7 @@ extension JSONWriter {
           json.member("before", time: step.before)
           json.member("after", time: step.after)
           json.member("size", step.size)
+          json.member("uncertainty", step.uncertainty)
           json.member("atLeast", step.isLeast)
         }
       }

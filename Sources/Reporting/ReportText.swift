@@ -224,7 +224,11 @@ struct ReportText {
         let size = spokenDuration(nanoseconds: Int64(clamping: step.size.magnitude))
         var time = TextBuffer()
         time.append(clock: Timestamp(nanoseconds: step.before), fraction: 3)
-        line(style.own("    set \(step.size < 0 ? "back" : "forward") by \(step.isLeast ? "at least " : "")\(size) after its \(time.string)"))
+        let bound = "within \(spokenDuration(nanoseconds: step.uncertainty)) either way"
+        line(
+          style.own(
+            "    set \(step.size < 0 ? "back" : "forward") by \(step.isLeast ? "at least " : "")\(size), \(bound), after its "
+              + time.string))
       }
     }
   }

@@ -214,18 +214,20 @@ public struct ClockSummary: Sendable, Hashable {
   public var driftUncertainty: Int64 = 0
   public var steps: [Step] = []
 
-  /// The clock was set: own times between which, and by how much, in nanoseconds.
+  /// The clock was set: own times between which, and by how much, with its bound either way, in nanoseconds.
   public struct Step: Sendable, Hashable {
     public var before: Int64
     public var after: Int64
     public var size: Int64
+    public var uncertainty: Int64
     /// It was by that much at least.
     public var isLeast: Bool
 
-    public init(before: Int64, after: Int64, size: Int64, isLeast: Bool = false) {
+    public init(before: Int64, after: Int64, size: Int64, uncertainty: Int64, isLeast: Bool = false) {
       self.before = before
       self.after = after
       self.size = size
+      self.uncertainty = uncertainty
       self.isLeast = isLeast
     }
   }

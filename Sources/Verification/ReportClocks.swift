@@ -16,7 +16,9 @@ extension ReportBuilder {
       summary.at = clock.offsetTime
       summary.drift = clock.drift
       summary.driftUncertainty = clock.driftUncertainty
-      summary.steps = clock.steps.map { ClockSummary.Step(before: $0.before, after: $0.after, size: $0.size, isLeast: $0.isLeast) }
+      summary.steps = clock.steps.map {
+        ClockSummary.Step(before: $0.before, after: $0.after, size: $0.size, uncertainty: $0.uncertainty, isLeast: $0.isLeast)
+      }
       return summary
     }
   }

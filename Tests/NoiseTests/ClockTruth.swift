@@ -51,7 +51,9 @@ struct ClockTruth {
   /// What is stated and not so, in words.
   func wrong(_ report: Report) -> [String] { clocks == nil ? [] : report.clocks.flatMap(wrong) }
 
-  func wrong(_ clock: ClockSummary) -> [String] {
+  func wrong(_ clock: ClockSummary) -> [String] { wrongOffset(clock) + wrongSteps(clock) }
+
+  private func wrongOffset(_ clock: ClockSummary) -> [String] {
     guard clock.reference != clock.host, clock.uncertainty < .max, let at = clock.at else { return [] }
     let truths = offsets(clock, at: at)
     // Recorded stamps are whole microseconds.
@@ -60,5 +62,21 @@ struct ClockTruth {
     return [
       "\(clock.host) against \(clock.reference) \(clock.offset) ± \(clock.uncertainty) \(clock.grade), steps [\(steps)], truly \(truths)"
     ]
+  }
+
+  /// How far a host's clock was set in all, where it says that it was: not of those whose reference was set as well,
+  /// for that is told of the reference.
+  private func wrongSteps(_ clock: ClockSummary) -> [String] {
+    func jump(_ host: String) -> Int64 { ahead(host, at: span.upperBound) - ahead(host, at: span.lowerBound) }
+    guard !clock.steps.isEmpty, clock.host == clock.reference || abs(jump(clock.reference)) < 1_000_000 else { return [] }
+    let stated = clock.steps.reduce(0) { $0 + $1.size }
+    let bound = clock.steps.reduce(0) { clamped($0, plus: clamped($1.uncertainty, plus: 2000)) }
+    let truth = jump(clock.host)
+    let isWrong =
+      clock.steps.contains(where: \.isLeast)
+      ? clamped(abs(stated), minus: bound) > abs(truth) : abs(stated - truth) > bound
+    guard isWrong else { return [] }
+    let steps = clock.steps.map { "\($0.isLeast ? "at least " : "")\($0.size) ± \($0.uncertainty)" }
+    return ["\(clock.host) was set by \(truth) in all, not by \(steps)"]
   }
 }

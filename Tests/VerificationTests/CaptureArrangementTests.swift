@@ -48,6 +48,21 @@ import Verification
     #expect(essence(try verify(bundle, try Rewriting.joined(bundle))) == essence(try Bundles.verify(bundle)))
   }
 
+  @Test("A bridge that carries the tunnels is the tunnel interface, though no list of addresses says so",
+    arguments: ["clean-three-hosts", "wrong-vlan-in", "clean-gre"], ["br-vxlan", "br-ex"])
+  func tunnelsOnABridge(bundle: String, bridge: String) throws {
+    var files: [String: Data] = [:]
+    for file in Bundles.files(bundle) where !file.contains("ip-") && !file.contains("collected.json") {
+      let name = (file as NSString).lastPathComponent
+      let other = name.hasPrefix("eth") ? (file as NSString).deletingLastPathComponent + "/" + name.replacing("eth1", with: bridge) : file
+      files[other] = try Data(contentsOf: Bundles.root.appendingPathComponent("\(bundle)/\(file)"))
+    }
+    let report = try Bundles.verify(bundle, keeping: { _ in false }, adding: files)
+    #expect(files.keys.contains { $0.contains(bridge) })
+    #expect(essence(report) == essence(try Bundles.verify(bundle, keeping: { !$0.contains("ip-") && !$0.contains("collected.json") })))
+    #expect(!report.findings.contains { $0.rule == "point-not-covered" })
+  }
+
   @Test("Frames of files that overlap, or that are there twice, count once", arguments: bundles, [0, 40])
   func overlapping(bundle: String, percent: Int) throws {
     var files: [String: Data] = [:]

@@ -1,0 +1,145 @@
+import Correlation
+import Deployment
+import Wire
+
+/// What a host's flows do with a network that has ports there: where what arrives goes, and where what leaves.
+extension InstalledCheck {
+  mutating func checkInbound(_ host: Int, _ network: Int, _ vni: UInt32) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    let vlan = deployment.hosts[host].localVLANs[network]
+    let inbound = installed.inbound(host: host, vni: vni, kind: topology.sharedKind(ofNetwork: network))
+    guard let mapped = inbound?.vlan else {
+      add(
+        "missing-mapping", .error, host, network,
+        "\(name) has ports of \(networkName), and no flow maps \(lanes(vni)) to a VLAN: what it receives is dropped",
+        flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")", .inbound)
+      return
+    }
+    if let vlan, mapped != vlan, !split.contains(vni) {
+      add(
+        "mapping-conflict", .error, host, network,
+        "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow,
+        .inbound)
+    }
+    if installed.learning[host][vni] == false {
+      add(
+        "flooded-after-learned", .error, host, network,
+        "the flows of \(name) learn nothing from what arrives on \(lanes(vni)): unicast will be flooded for ever",
+        flow: inbound?.deliverer, .learning)
+    }
+    if let again = installed.reflections[host][vni] {
+      add(
+        "tunnel-reflection", .error, host, network,
+        "\(name) sends what arrives on \(lanes(vni)) into tunnels again: split horizon is broken", flow: again,
+        .reflection)
+    }
+  }
+
+  mutating func checkOutbound(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    let all = deployment.hosts.indices.filter { $0 != host }
+    let active = all.filter { peer in (topology.portsOn[peer][network] ?? []).contains { deployment.ports[$0].active } }
+    checkTunnels(host, network, makes(.noPeersToReach) ? active : all)
+    let peers = makes(.noPeersToFlood) ? active : all
+    let floods = installed.outbound[host].filter { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
+    guard let flood = floods.first else { return }
+    if floods.allSatisfy({ $0.vni == nil }) {
+      if peers.isEmpty, makes(.nobodyToSendTo) { return }
+      add(
+        "missing-mapping", .error, host, network,
+        "\(name) has ports of \(networkName), and no flow sends its VLAN \(vlan) into the tunnels", flow: flood.flow,
+        missing: "missing: a flow that floods dl_vlan=\(vlan)", .outboundMissing)
+      return
+    }
+    for other in floods where other.vni != nil && other.vni != vni {
+      add(
+        "mapping-conflict", .error, host, network,
+        "\(name) sends \(networkName) (VLAN \(vlan)) on \(lanes(other.vni ?? 0)); its own is VNI \(vni)",
+        flow: other.flow, .outboundVNI)
+    }
+    if let kept = floods.first(where: { !$0.stripsTag && $0.vni != nil }) {
+      add(
+        "vlan-not-stripped", .error, host, network,
+        "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow,
+        .outboundTag)
+    }
+    if hasOpenTunnel(host) { return }
+    let reached = Set(floods.flatMap(\.remotes))
+    let remotes = deployment.tunnelRemotes(of: host)
+    for peer in peers {
+      let vteps = deployment.hosts[peer].vteps
+      // Where there is no tunnel either, that is what is missing.
+      guard !vteps.isEmpty, !vteps.contains(where: { reached.contains($0) }),
+        vteps.contains(where: remotes.contains) || !makes(.unreachedPeers)
+      else { continue }
+      add(
+        "missing-flood-peer", .error, host, network,
+        "\(name) floods \(networkName) without a copy for \(deployment.hosts[peer].name), which has ports of it",
+        flow: flood.flow, .floodPeer(peer))
+    }
+  }
+
+  /// Whether a port serves every peer, as the flow says (`remote_ip=flow`).
+  private func hasOpenTunnel(_ host: Int) -> Bool { deployment.tunnels(of: host).contains { $0.remote == nil } }
+
+  private mutating func checkTunnels(_ host: Int, _ network: Int, _ peers: [Int]) {
+    if hasOpenTunnel(host), makes(.openTunnels) { return }
+    let remotes = deployment.tunnelRemotes(of: host)
+    for peer in peers {
+      let vteps = deployment.hosts[peer].vteps
+      guard !vteps.isEmpty, !vteps.contains(where: { remotes.contains($0) }) else { continue }
+      add(
+        "missing-tunnel", .error, host, network,
+        "\(deployment.hosts[host].name) has no tunnel port to \(deployment.hosts[peer].name) "
+          + "(\(vteps.map { "\($0)" }.joined(separator: ", "))), which has ports of \(deployment.networks[network].name)",
+        flow: nil, .tunnel(peer))
+    }
+  }
+
+  /// Flows that name a MAC and send its frames in another lane, or with their tag. Learned ones are left alone: they
+  /// repeat what came in.
+  mutating func checkNamed(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    let name = deployment.hosts[host].name
+    let networkName = deployment.networks[network].name
+    for entry in installed.outbound[host] where entry.vlan == vlan {
+      guard let mac = entry.destination, let other = entry.vni, let flow = entry.flow, flow.line != nil,
+        !flow.isLearned
+      else { continue }
+      if other != vni {
+        add(
+          "mapping-conflict", .error, host, network,
+          "\(name) sends unicast of \(networkName) (VLAN \(vlan)) for \(mac) on \(lanes(other)); its own is VNI \(vni)",
+          flow: flow, .outboundVNI)
+      } else if !entry.stripsTag {
+        add(
+          "vlan-not-stripped", .error, host, network,
+          "\(name) sends unicast of \(networkName) for \(mac) into the tunnels with VLAN \(vlan) still on it", flow: flow,
+          .outboundTag)
+      }
+    }
+  }
+
+  /// Flows that name a MAC and send it where it does not live. Learned ones are left alone: they follow the MAC.
+  mutating func checkLocations(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+    for entry in installed.outbound[host] where entry.vlan == vlan && entry.vni == vni {
+      guard let mac = entry.destination, let flow = entry.flow, flow.line != nil, !flow.isLearned,
+        !topology.livesInSeveralPlaces(mac)
+      else { continue }
+      let owners = (topology.portsOfMAC[mac] ?? []).filter { topology.portNetwork[$0] == Int32(network) }
+      guard owners.count == 1, deployment.ports[owners[0]].host != host else { continue }
+      // Where it lives since its port went, no dump says.
+      if entry.isAfter, deployment.isUnplugged(owners[0]) { continue }
+      let vteps = deployment.hosts[deployment.ports[owners[0]].host].vteps
+      guard !vteps.isEmpty, !entry.remotes.isEmpty, !entry.remotes.contains(where: { vteps.contains($0) }) else {
+        continue
+      }
+      add(
+        "stale-location", .error, host, network,
+        "\(deployment.hosts[host].name) sends unicast for \(mac) to "
+          + "\(entry.remotes.map { "\($0)" }.joined(separator: ", ")); it lives on "
+          + "\(deployment.hosts[deployment.ports[owners[0]].host].name) (\(vteps[0]))", flow: flow, .location(mac))
+    }
+  }
+}
