@@ -36,7 +36,7 @@ extension Judge {
     let seen = group[Int(delivery.first)]
     guard !isPiece, delivery.basis != .ownership, resolver.tunnels.isEmpty, resolver.witnesses.isEmpty, isWhole(seen),
       resolver.entryCount == 0, let owners = topology.portsOfMAC[seen.source], let first = owners.first,
-      !topology.livesInSeveralPlaces(seen.source), !isLive(tunnelOf: delivery.host, seen.time)
+      !topology.livesInSeveralPlaces(seen.source), trust.isOrdered(delivery.host, at: seen.time), !isLive(tunnelOf: delivery.host, seen.time)
     else { return }
     for owner in owners {
       let host = Int32(truncatingIfNeeded: topology.portHost[owner])

@@ -36,7 +36,7 @@ extension Judge {
         let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
         let entered = entries(on: tunnel.host, tunnel.network)
         guard copies > 1, entered > 0, copies > excused(entered) else { continue }
-        let beyond = makes(.floodCopies) && makes(.devicesInSeries) ? arrivals(from: tunnel.host, to: tunnel.peer, tunnel.network, group) : copies
+        let beyond = makes(.floodCopies) && makes(.devicesInSeries) ? shownBeyond(from: tunnel.host, to: tunnel.peer, tunnel.network, group) : copies
         let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
       } else if tunnel.direction == .in {
@@ -157,10 +157,12 @@ extension Judge {
     return count
   }
 
-  /// Copies at the next place that was captured; nil where none was.
-  private func arrivals(from: Int32, to: Int32, _ network: Int32, _ group: [Observation]) -> Int? {
-    if topology.hostHasTunnelPoint[Int(to)] { return count(from: from, to: to, .in, network, nil, group) }
-    return deliveries(on: to, network, beside: .max, group)
+  /// The fewest copies that a place behind the sender shows; nil where none does.
+  private func shownBeyond(from: Int32, to: Int32, _ network: Int32, _ group: [Observation]) -> Int? {
+    let delivered = deliveries(on: to, network, beside: .max, group)
+    guard topology.hostHasTunnelPoint[Int(to)] else { return delivered }
+    let arrived = count(from: from, to: to, .in, network, nil, group)
+    return min(arrived, delivered ?? arrived)
   }
 
   /// The most copies that a port of the host shows; nil where no port shows the frame.
@@ -171,11 +173,24 @@ extension Judge {
     where delivery.direction == .toGuest && delivery.host == host && delivery.network == network
       && group[Int(delivery.first)].capture != capture
     {
-      var own = 0
-      for other in resolver.passages where other.direction == .toGuest && other.port == delivery.port { own += 1 }
-      most = max(most, own)
+      most = max(most, copies(at: delivery.port, group))
     }
     return most > 0 ? most : nil
+  }
+
+  /// How often a port was given the frame: as often as that of its points shows which shows it least.
+  private func copies(at port: Int32, _ group: [Observation]) -> Int {
+    var (delivered, sent) = (0, 0)
+    for other in resolver.passages where other.port == port {
+      if other.direction == .toGuest { delivered += 1 } else { sent += 1 }
+    }
+    guard sent == 0 else { return delivered }
+    for index in group.indices {
+      let point = group[index].point
+      guard topology.points[Int(point)].port == port, !group[..<index].contains(where: { $0.point == point }) else { continue }
+      delivered = min(delivered, group.count { $0.point == point })
+    }
+    return delivered
   }
 
   private mutating func note(

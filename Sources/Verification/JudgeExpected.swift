@@ -39,6 +39,7 @@ extension Judge {
   }
 
   func tunnelWouldShow(_ host: Int32, _ time: Int64) -> Bool {
+    guard !topology.hidesFrames[Int(host)] || !makes(.hiddenFrames) else { return false }
     for point in topology.tunnelPoints[Int(host)] {
       if wouldShow(point, time) { return true }
     }
@@ -48,6 +49,7 @@ extension Judge {
   /// How many points of a port would show a frame that br-int hands to it: behind qbr, security groups may drop what
   /// is not ARP.
   func pointsOfPort(_ port: Int, _ seen: Observation) -> Int {
+    guard !topology.hidesFrames[Int(topology.portHost[port])] || !makes(.hiddenFrames) else { return 0 }
     var count = 0
     let isHybrid = topology.pointOfRank[port * 4 + 3] >= 0 || topology.portFacts[port].isHybrid
     for rank in 0..<4 {

@@ -74,7 +74,8 @@ extension Judge {
           host != Int(entry.host) && topology.ports(on: Int32(host), of: entry.network).contains { expects($0, seen) }
         }
     }
-    return isLive(tunnelOf: entry.host, entry.start)
+    // Where that was not recording, what shows elsewhere has left.
+    return isLive(tunnelOf: entry.host, entry.start) || !isShown(beside: entry.host)
   }
 
   /// A source MAC that its port may not use.

@@ -221,6 +221,9 @@ extension Judge {
         if owners.count == 1 { noteSender(tunnel, group, base) }
       }
     }
+    for tunnel in resolver.tunnels where tunnel.direction == .in && tunnel.peer >= 0 && tunnel.network >= 0 {
+      if !topology.hostHasTunnelPoint[Int(tunnel.peer)] { noteUnseenMover(tunnel, group) }
+    }
     guard isFollowing else { return }
     for at in resolver.passages.indices {
       let entry = resolver.passages[at]
@@ -231,6 +234,19 @@ extension Judge {
         movers.note(entry.network, source, on: entry.host)
       }
     }
+  }
+
+  /// What a host sent whose own tunnel interface was not captured shows where it arrives.
+  private mutating func noteUnseenMover(_ arrival: TunnelSighting, _ group: [Observation]) {
+    let source = group[Int(arrival.observation)].source
+    guard let owners = topology.portsOfMAC[source], !topology.livesInSeveralPlaces(source) else { return }
+    let isKnown = movers.isKnown(arrival.network, source)
+    if topology.lives(source, on: arrival.peer) {
+      guard owners.count > 1 || isKnown else { return }
+    } else {
+      guard !isSent(beside: arrival.peer, group), owners.contains(where: { topology.portNetwork[$0] == arrival.network }) else { return }
+    }
+    movers.note(arrival.network, source, on: arrival.peer)
   }
 
   /// Whether the port by which a frame entered was not captured. Another port that shows a broadcast once, at one of its
@@ -261,8 +277,11 @@ extension Judge {
   private mutating func hasMoved(_ mac: MACAddress, _ network: Int32, from vtep: UInt16) -> Bool {
     guard !movers.isEmpty, Int(vtep) < topology.vtepHost.count else { return false }
     let host = topology.vtepHost[Int(vtep)]
-    // Where that host was not captured, it may speak from there as well.
-    guard host >= 0, topology.hostHasTunnelPoint[Int(host)] else { return false }
+    // Where neither that host nor its port there was captured, it may speak from there as well.
+    guard host >= 0,
+      topology.hostHasTunnelPoint[Int(host)]
+        || topology.portsOfMAC[mac]?.allSatisfy({ topology.portHost[$0] != host || topology.portIsCaptured[$0] }) ?? false
+    else { return false }
     return movers.noteMiss(network, mac, to: host).map { $0 >= 3 } ?? false
   }
 
@@ -276,9 +295,13 @@ extension Judge {
 
   /// Whether a frame that a host sent may be another one's: its capture may have lost the arrival.
   func mayHaveComeIn(_ tunnel: TunnelSighting, _ group: [Observation]) -> Bool {
-    if cameIn(tunnel) { return true }
-    for other in resolver.tunnels where other.host != tunnel.host && other.direction == .out { return true }
-    for entry in resolver.passages where entry.direction == .fromGuest && entry.host != tunnel.host {
+    cameIn(tunnel) || isSent(beside: tunnel.host, group)
+  }
+
+  /// Whether another host sent a frame.
+  private func isSent(beside host: Int32, _ group: [Observation]) -> Bool {
+    for other in resolver.tunnels where other.host != host && other.direction == .out { return true }
+    for entry in resolver.passages where entry.direction == .fromGuest && entry.host != host {
       if topology.isOwn(group[Int(entry.first)].source, of: Int(entry.port)) { return true }
     }
     return false
@@ -351,8 +374,12 @@ extension Judge {
     for (index, seen) in group.enumerated() {
       let point = topology.points[Int(seen.point)]
       guard point.isGuestSide, point.host == host else { continue }
-      var times = 1
-      for other in group[..<index] where other.point == seen.point && other.capture == seen.capture { times += 1 }
+      // A capture may write one twice here as well.
+      var (times, latest) = (0, Int64.min)
+      for other in group[...index] where other.point == seen.point && other.capture == seen.capture {
+        if latest == .min || clamped(other.time, minus: latest) > TrajectoryResolver.writtenTwice { times += 1 }
+        latest = other.time
+      }
       if times > arrivals { return true }
     }
     return false
