@@ -279,7 +279,7 @@ public struct TrajectoryResolver: Sendable {
         else { continue }
         let matches = topology.isLane(tunnel, of: passage.network)
         if isLawful, !matches { continue }
-        if isChoice, takes(candidate, copyTo: seen.outerTo, group) { continue }
+        if isChoice, takes(candidate, copyTo: seen.outerTo, group), isLawful || !isBeside(candidate, at, group) { continue }
         // The latest entry that fits: what an earlier one lacks, the capture lost.
         if best < 0 || (matches && !bestMatches)
           || (matches == bestMatches && passage.start >= passages[Int(best)].start)
@@ -298,6 +298,17 @@ public struct TrajectoryResolver: Sendable {
       if group[Int(tunnels[at].observation)].outerTo == receiver { return true }
     }
     return false
+  }
+
+  /// Whether a copy goes in another lane than all that an entry has to that VTEP, and did not come in by it: it was sent
+  /// beside them, not twice.
+  private func isBeside(_ entry: Int, _ copy: Int, _ group: [Observation]) -> Bool {
+    let (tunnel, receiver) = (tunnels[copy], group[Int(tunnels[copy].observation)].outerTo)
+    for other in tunnels where other.host == tunnel.host && other.vni == tunnel.vni {
+      if other.direction == .in { return false }
+      if other.direction == .out, Int(other.entry) == entry, group[Int(other.observation)].outerTo == receiver { return false }
+    }
+    return true
   }
 
   private mutating func assignArrivals(_ group: [Observation]) {
