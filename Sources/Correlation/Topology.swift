@@ -43,6 +43,8 @@ public final class Topology: Sendable {
   public let deployment: Deployment
   public let plan: ObservationPlan
   public let points: [Point]
+  /// Points of which only one direction was captured (`NAME.in.pcap` alone): what they lack may have gone the other way.
+  public let showsOneWay: [Bool]
   /// Network of each port; -1 where unknown.
   public let portNetwork: [Int32]
   public let portHost: [Int32]
@@ -108,6 +110,10 @@ public final class Topology: Sendable {
         isGuestSide: point.kind.isGuestSide && point.port != nil, isTunnel: point.kind == .tunnel,
         isMirror: point.kind == .mirror, isTunnelDevice: point.kind == .tunnelDevice,
         tunnelBit: place.map { 1 << UInt64($0 & 63) } ?? 0, hasSeveralCaptures: point.captures.count > 1)
+    }
+    showsOneWay = plan.points.map { point in
+      let ways = Set(point.captures.map { deployment.captures.indices.contains($0) ? deployment.captures[$0].direction : nil })
+      return ways.count == 1 && ways != [nil]
     }
     portNetwork = deployment.ports.map { Int32($0.network ?? -1) }
     portHost = deployment.ports.map { Int32($0.host) }

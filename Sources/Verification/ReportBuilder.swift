@@ -160,10 +160,16 @@ struct ReportBuilder {
       let names = bare.map { deployment.ports[$0].name }.sorted()
       missing.append("\(names.count == 1 ? "port" : "ports") \(names.prefix(8).joined(separator: ", "))")
     }
-    guard !missing.isEmpty else { return nil }
+    let halves = judge.topology.points.indices.filter { judge.topology.points[$0].host == host && judge.topology.showsOneWay[$0] }
+    guard !missing.isEmpty || !halves.isEmpty else { return nil }
+    var parts: [String] = []
+    if !missing.isEmpty { parts.append("no capture of \(missing.joined(separator: " nor of "))") }
+    if !halves.isEmpty {
+      let names = halves.map { run.survey.plan.points[$0].interface }.sorted()
+      parts.append("one direction only of \(names.prefix(8).joined(separator: ", ")): what they lack is not missed")
+    }
     var finding = Finding(
-      rule: "point-not-covered", severity: .info,
-      message: "\(name): no capture of \(missing.joined(separator: " nor of "))")
+      rule: "point-not-covered", severity: .info, message: "\(name): \(parts.joined(separator: "; "))")
     finding.host = name
     return finding
   }

@@ -36,9 +36,9 @@ struct SharedCaptures: Sendable {
 }
 
 extension Judge {
-  /// Whether a point recorded at a time, as far as is known by now.
+  /// Whether a point recorded all that passed it at a time, as far as is known by now.
   func isRecording(_ point: Int, _ time: Int64, within slack: Int64 = 0) -> Bool {
-    spans[point].contains(time, within: slack) && (!shared.isShared[point] || shared.first[point] <= time)
+    !topology.showsOneWay[point] && spans[point].contains(time, within: slack) && (!shared.isShared[point] || shared.first[point] <= time)
   }
 
   /// The points that must show what passes a stretch.
