@@ -138,7 +138,8 @@ extension Judge {
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time) || !makes(.movedMeanwhile),
       !livesBehind(receivers[0], first.destination) || !makes(.severalLocations) || hasMoved(first.destination, network, from: receivers[0]),
-      hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time)
+      hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time),
+      topology.hostHasTunnelPoint[Int(host)] || isMissed(behind: location.vtep, first, host)
     else { return false }
     let key = FaultKey(
       fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
@@ -148,6 +149,16 @@ extension Judge {
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
     return true
+  }
+
+  /// Whether a host would show a copy that another sent it, and does not: where the sender's tunnel interface was not
+  /// captured, one copy may be of several.
+  private func isMissed(behind vtep: UInt16, _ seen: Observation, _ sender: Int32) -> Bool {
+    guard Int(vtep) < topology.vtepHost.count else { return false }
+    let home = topology.vtepHost[Int(vtep)]
+    guard home >= 0, !isShownByPorts(of: home) else { return false }
+    if topology.hostHasTunnelPoint[Int(home)] { return isLive(tunnelOf: home, seen.time, seenOn: sender) }
+    return topology.portsOfMAC[seen.destination]?.contains { topology.portHost[$0] == home && expects($0, seen) } ?? false
   }
 
   /// Whether at least so much time passed on a host, though its clock was set. What would be wrong but for that is counted.
