@@ -17,6 +17,9 @@ public struct InstalledTimeline: Sendable {
     /// From this on it was not there.
     public var absentFrom: Int64?
 
+    /// One of which nothing is known.
+    public init() {}
+
     public func presence(at time: Int64) -> Presence {
       if certain.contains(where: { $0.contains(time) }) { return .yes }
       if let absentBefore, time <= absentBefore { return .no }
@@ -54,6 +57,15 @@ public struct InstalledTimeline: Sendable {
     var actions: [Action]
   }
 
+  /// What a table has one flow of: with other actions it replaces what was there.
+  private struct Place: Hashable {
+    var table: UInt8
+    var priority: UInt16
+    var match: Match
+
+    init(_ flow: Flow) { (table, priority, match) = (flow.table, flow.priority, flow.match) }
+  }
+
   /// Commands take a while, and some note their time to the second only.
   private static func slack(_ taken: Double) -> Int64 { taken == taken.rounded() ? 1_000_000_000 : 200_000_000 }
 
@@ -84,12 +96,16 @@ public struct InstalledTimeline: Sendable {
   private mutating func add(_ bridge: String, _ dumps: [Dump]) {
     guard let first = dumps.first else { return }
     firstDump[bridge] = first.time
+    var earlier: [Place: Key] = [:]
     for (number, dump) in dumps.enumerated() {
       var present: Set<Key> = []
+      let known = earlier
       for flow in dump.flows {
         let key = Key(
           bridge: bridge, table: flow.table, priority: flow.priority, match: flow.match, actions: flow.actions)
         present.insert(key)
+        earlier[Place(flow)] = key
+        let replaced = known[Place(flow)].flatMap { $0 == key ? nil : $0 }
         let isOld = spans[key] != nil
         var span = spans[key] ?? Span()
         guard let age = InstalledTimeline.age(flow) else {
@@ -97,7 +113,17 @@ public struct InstalledTimeline: Sendable {
           spans[key] = span
           continue
         }
-        let start = dump.time.subtractingSaturating(age)
+        var start = dump.time.subtractingSaturating(age)
+        if let replaced, number > 0 {
+          if start > dumps[number - 1].time {
+            let gone = min(start.subtractingSaturating(-dump.slack), dump.time)
+            let known = spans[replaced]?.absentFrom ?? gone
+            spans[replaced]?.absentFrom = min(known, gone)
+          } else {
+            // Changed in place, at a time that its age does not tell.
+            start = dump.time
+          }
+        }
         span.certain.append(start...dump.time)
         // There at both ends, and not begun in between: it never went.
         if let last = span.certain.first, isOld, start <= last.upperBound {
@@ -115,7 +141,8 @@ public struct InstalledTimeline: Sendable {
       }
       guard number > 0 else { continue }
       for key in spans.keys where key.bridge == bridge && !present.contains(key) {
-        spans[key]?.absentFrom = dump.time
+        let known = spans[key]?.absentFrom ?? dump.time
+        spans[key]?.absentFrom = min(known, dump.time)
       }
     }
   }

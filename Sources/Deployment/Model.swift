@@ -106,6 +106,8 @@ public struct Host: Sendable {
   public var addresses: [IPAddress] = []
   /// Network index → local VLAN on this host, as intent or the agent's record says.
   public var localVLANs: [Int: UInt16] = [:]
+  /// Those of the state of after that are others then: an agent that starts again may choose anew.
+  public var renumberedVLANs: [Int: UInt16] = [:]
   public var interfaces: [HostInterface] = []
   /// Interface name → kind, where the manifest says it (`interfaces:`).
   public var interfaceKinds: [String: PointKind] = [:]
@@ -117,6 +119,11 @@ public struct Host: Sendable {
 
   /// The state to reason with: that of before, else that of after.
   public var state: HostState? { before ?? after }
+
+  /// A network's local VLAN here when the first or the later state was read.
+  public func localVLAN(_ network: Int, isAfter: Bool) -> UInt16? {
+    (isAfter ? renumberedVLANs[network] : nil) ?? localVLANs[network]
+  }
 }
 
 /// One network device of a host (`ip -j addr`, `ip -j link`).

@@ -327,6 +327,25 @@ extension Assembly {
           if deployment.hosts[index].localVLANs[network] == nil { deployment.hosts[index].localVLANs[network] = tag }
         }
       }
+      fillRenumbered(host: index)
+    }
+  }
+
+  /// Where the agent's records of before and of after differ, those of after count for what was dumped with them.
+  private mutating func fillRenumbered(host index: Int) {
+    let host = deployment.hosts[index]
+    func tags(_ state: HostState?) -> [Int: UInt16] {
+      var tags: [Int: UInt16] = [:]
+      for record in state.map({ AgentRecord.all(of: $0, host: index) }) ?? [] {
+        guard let network = network(of: record), let tag = record.tag, tag != 0, tag != 4095, tags[network] == nil else { continue }
+        tags[network] = tag
+      }
+      return tags
+    }
+    guard host.before != nil, host.after != nil else { return }
+    let before = tags(host.before)
+    for (network, tag) in tags(host.after) where before[network] != tag && host.localVLANs[network] == before[network] {
+      deployment.hosts[index].renumberedVLANs[network] = tag
     }
   }
 }

@@ -10,12 +10,13 @@ extension FindingBuilder {
   mutating func explainDeliveries() {
     for index in drafts.indices {
       guard let key = drafts[index].key, key.fault == .crossNetworkDelivery, key.via == nil, tagDrafts[key.port] == nil,
-        let record = judge.faults[key], let vni = topology.vni(ofNetwork: Int(key.network)),
-        let vlan = installed.inbound(host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)))?.vlan,
-        vlan == localVLAN(key.host, Int32(bitPattern: key.observed)), vlan != localVLAN(key.host, key.network)
+        let record = judge.faults[key]
       else { continue }
       let root = FaultKey(
         fault: .wrongLocalVLAN, host: key.host, network: key.network, observed: key.observed)
+      guard let way = misdirecting(root, during: record.stretch),
+        way.vlan == deployment.hosts[Int(key.host)].localVLAN(Int(Int32(bitPattern: key.observed)), isAfter: way.isAfter)
+      else { continue }
       if let known = drafts.firstIndex(where: { $0.key == root }) {
         drafts[index].parent = known
       } else {

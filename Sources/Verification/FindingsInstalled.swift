@@ -26,8 +26,10 @@ extension FindingBuilder {
         record = FaultRecord()
       }
       var finding = contradiction.finding
+      let root = FaultKey(fault: .wrongLocalVLAN, host: host, network: network)
+      let wrong = record.count > 0 && contradiction.kind == .inbound ? misdirecting(root, during: record.stretch) : nil
       var draft = draft(
-        nil, record, rule: finding.rule, severity: .info, host: host, network: network, message: finding.message)
+        wrong.flatMap { wayIn(root, $0) }, record, rule: finding.rule, severity: .info, host: host, network: network, message: finding.message)
       if record.count > 0 {
         finding.rule = rule(of: contradiction)
         draft.finding.rule = finding.rule
@@ -49,6 +51,15 @@ extension FindingBuilder {
         if lost.host == draft.finding.host, lost.network == draft.finding.network { drafts[index].parent = drafts.count - 1 }
       }
     }
+  }
+
+  /// The fault that puts a network on the VLAN of another; nil where no network here has that.
+  private func wayIn(_ root: FaultKey, _ way: InstalledView.Inbound) -> FaultKey? {
+    let host = deployment.hosts[Int(root.host)]
+    guard let owner = host.localVLANs.keys.sorted().first(where: { host.localVLAN($0, isAfter: way.isAfter) == way.vlan }) else { return nil }
+    var key = root
+    key.observed = UInt32(bitPattern: Int32(owner))
+    return key
   }
 
   /// What frames met of a contradiction, in words.

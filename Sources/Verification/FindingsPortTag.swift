@@ -112,7 +112,7 @@ extension FindingBuilder {
     let host = Int32(truncatingIfNeeded: topology.portHost[Int(port)])
     let key = FaultKey(
       fault: .wrongLocalVLAN, host: host, network: network, observed: UInt32(bitPattern: topology.portNetwork[Int(port)]))
-    return isInstalled(wrongVLAN: key) || handing(to: port, network: network, record) != nil
+    return isInstalled(wrongVLAN: key, during: record.stretch) || handing(to: port, network: network, record) != nil
   }
 
   private mutating func addPassingTag(_ port: Port, _ index: Int32, _ other: Int32, first: Int64, last: Int64) {

@@ -60,7 +60,7 @@ extension FindingBuilder {
   func strayHanding(_ key: FaultKey, _ record: FaultRecord) -> InstalledView.Handing? {
     let other = Int32(bitPattern: key.observed)
     guard key.detail == 0, key.network >= 0, other >= 0, Int(other) < deployment.networks.count,
-      !isInstalled(wrongVLAN: key)
+      !isInstalled(wrongVLAN: key, during: record.stretch)
     else { return nil }
     for port in topology.ports(on: key.host, of: other) where topology.portIsCaptured[port] {
       if let way = handing(to: Int32(port), network: key.network, record) { return way }

@@ -52,10 +52,21 @@ extension FindingBuilder {
     return installed.flow(host: Int(key.host), vlan: vlan, destination: nil, vni: key.observed) != nil
   }
 
-  func isInstalled(wrongVLAN key: FaultKey) -> Bool {
-    guard key.network >= 0, let vni = topology.vni(ofNetwork: Int(key.network)) else { return false }
-    let vlan = installed.inbound(host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)))?.vlan
-    return vlan != nil && vlan != localVLAN(key.host, key.network)
+  func isInstalled(wrongVLAN key: FaultKey, during stretch: ClosedRange<Int64>? = nil) -> Bool {
+    misdirecting(key, during: stretch) != nil
+  }
+
+  /// What the dumped flows do with a network's VNI, where that is not to put it on the network's own VLAN.
+  func misdirecting(_ key: FaultKey, during stretch: ClosedRange<Int64>?) -> InstalledView.Inbound? {
+    guard key.network >= 0, let vni = topology.vni(ofNetwork: Int(key.network)) else { return nil }
+    let host = deployment.hosts[Int(key.host)]
+    return installed.misdirecting(
+      host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)),
+      own: { host.localVLAN(Int(key.network), isAfter: $0) },
+      towards: {
+        key.detail == 1
+          ? UInt16(truncatingIfNeeded: key.observed) : host.localVLAN(Int(Int32(bitPattern: key.observed)), isAfter: $0)
+      }, during: stretch)
   }
 
   /// What rests on weak evidence only, and no state explains, is a suspicion.
@@ -71,15 +82,16 @@ extension FindingBuilder {
       return
     }
     let stray = strayHanding(key, record)
-    guard !judge.isChance(key, record) || isInstalled(wrongVLAN: key) || stray != nil else { return }
+    guard !judge.isChance(key, record) || isInstalled(wrongVLAN: key, during: record.stretch) || stray != nil else { return }
     if let stray, !stray.setsVLAN, let flow = stray.flow {
       // Nothing was put on another VLAN: a flow hands it over beside its own lane.
       copyingFlows[key] = flow
       return
     }
     // So it is where its own ports got every frame as well, and no flow says otherwise.
-    if key.detail == 0, record.alsoRight == record.count, stray == nil, !isInstalled(wrongVLAN: key) { return }
-    let expected = localVLAN(key.host, key.network)
+    if key.detail == 0, record.alsoRight == record.count, stray == nil, !isInstalled(wrongVLAN: key, during: record.stretch) { return }
+    let wrong = misdirecting(key, during: record.stretch)
+    let expected = deployment.hosts[Int(key.host)].localVLAN(Int(key.network), isAfter: wrong?.isAfter ?? false)
     let vni = topology.vni(ofNetwork: Int(key.network))
     // From a mirror the tag itself is known; else the network whose port got the frame.
     let observed = key.detail == 1 ? UInt16(truncatingIfNeeded: key.observed) : localVLAN(key.host, Int32(bitPattern: key.observed))
@@ -94,8 +106,8 @@ extension FindingBuilder {
     if let expected { draft.finding.expected = [("localVLAN", .number(Int64(expected)))] }
     if let observed { draft.finding.observed = [("localVLAN", .number(Int64(observed)))] }
     let kind = topology.sharedKind(ofNetwork: Int(key.network))
-    if let vni, let inbound = installed.inbound(host: Int(key.host), vni: vni, kind: kind, during: record.stretch) {
-      if let flow = inbound.flow, let vlan = inbound.vlan, vlan != expected {
+    if let vni, let inbound = wrong ?? installed.inbound(host: Int(key.host), vni: vni, kind: kind, during: record.stretch) {
+      if wrong != nil, let flow = inbound.flow {
         draft.finding.cause = flowCause(flow)
         draft.finding.next.append(showFlows(flow))
       } else if let flow = stray?.flow {

@@ -33,6 +33,8 @@ public struct InstalledCheck {
     var host: Int
     var network: Int?
     var finding: Finding
+    /// Where it was so for a part of the time: when, as far as dumps tell.
+    var span: InstalledTimeline.Span?
   }
 
   /// All contradictions of flows, for the run that tells which of them frames met.
@@ -125,10 +127,10 @@ public struct InstalledCheck {
       let providers = makes(.providersMappings) ? nil : deployment.networks[network].segmentationID
       guard !ports.isEmpty, let vni = topology.vni(ofNetwork: network) ?? providers else { continue }
       checkInbound(host, network, vni)
-      if let vlan = deployment.hosts[host].localVLANs[network] {
-        checkOutbound(host, network, vni, vlan)
-        checkNamed(host, network, vni, vlan)
-        checkLocations(host, network, vni, vlan)
+      if deployment.hosts[host].localVLANs[network] != nil {
+        checkOutbound(host, network, vni)
+        checkNamed(host, network, vni)
+        checkLocations(host, network, vni)
       }
     }
   }
@@ -141,7 +143,7 @@ public struct InstalledCheck {
 
   mutating func add(
     _ rule: String, _ severity: Severity, _ host: Int, _ network: Int?, _ message: String, flow: FlowEvidence?,
-    missing: String? = nil, _ kind: Contradiction.Kind = .other
+    missing: String? = nil, _ kind: Contradiction.Kind = .other, only span: InstalledTimeline.Span? = nil
   ) {
     // Two dumps of a host that say the same are one finding.
     guard !findings.contains(where: { $0.rule == rule && $0.message == message }) else { return }
@@ -166,7 +168,7 @@ public struct InstalledCheck {
     }
     findings.append(finding)
     if severity > .info {
-      contradictions.append(Contradiction(kind: kind, host: host, network: network, finding: finding))
+      contradictions.append(Contradiction(kind: kind, host: host, network: network, finding: finding, span: span))
     }
   }
 
@@ -188,9 +190,10 @@ public struct InstalledCheck {
       split.insert(lane.vni)
       let network = topology.networkOfVNI[lane.vni].flatMap { $0 >= 0 ? Int($0) : nil }
       let isUsed = network.map { topology.portsOn[host][$0] != nil } ?? false
-      let own = network.flatMap { deployment.hosts[host].localVLANs[$0] }
+      let own = network.flatMap { ownVLAN(host, $0, isAfter: lane.isAfter) }
       let wrong = installed.inbound[host].first { entry in
-        entry.vni == lane.vni && entry.kind.rawValue == lane.kind && entry.vlan != nil && entry.vlan != own
+        entry.vni == lane.vni && entry.kind.rawValue == lane.kind && entry.isAfter == lane.isAfter && entry.vlan != nil
+          && entry.vlan != own
       }
       add(
         "mapping-conflict", isUsed || !makes(.unusedMapping) ? .error : .info, host, network,
@@ -201,25 +204,31 @@ public struct InstalledCheck {
 
   /// Two VNIs on one VLAN: an error where both are networks with ports here.
   private mutating func checkSharedVLANs(_ host: Int) {
-    var owners: [UInt16: Set<UInt32>] = [:]
-    for entry in installed.inbound[host] { if let vlan = entry.vlan { owners[vlan, default: []].insert(entry.vni) } }
-    for vlan in owners.keys.sorted() {
-      let vnis = (owners[vlan] ?? []).sorted()
-      guard vnis.count > 1, !vnis.contains(where: { isElsewhere($0, host, than: vlan) }) else { continue }
+    struct Lane: Hashable {
+      var vlan: UInt16
+      var isAfter: Bool
+    }
+    var owners: [Lane: Set<UInt32>] = [:]
+    for entry in installed.inbound[host] {
+      if let vlan = entry.vlan { owners[Lane(vlan: vlan, isAfter: entry.isAfter), default: []].insert(entry.vni) }
+    }
+    for lane in owners.keys.sorted(by: { ($0.vlan, $0.isAfter ? 1 : 0) < ($1.vlan, $1.isAfter ? 1 : 0) }) {
+      let vnis = (owners[lane] ?? []).sorted()
+      guard vnis.count > 1, !vnis.contains(where: { isElsewhere($0, host, than: lane.vlan, isAfter: lane.isAfter) }) else { continue }
       let used = vnis.allSatisfy { vni in
         topology.networkOfVNI[vni].map { $0 >= 0 && topology.portsOn[host][Int($0)] != nil } ?? false
       }
       add(
         "mapping-conflict", used || !makes(.unusedMapping) ? .error : .info, host, nil,
-        "\(deployment.hosts[host].name) puts several VNIs on VLAN \(vlan): \(vnis.map(lanes).joined(separator: "; "))",
-        flow: installed.inbound(host: host, vni: vnis[0])?.flow)
+        "\(deployment.hosts[host].name) puts several VNIs on VLAN \(lane.vlan): \(vnis.map(lanes).joined(separator: "; "))",
+        flow: installed.inbound[host].first { $0.vni == vnis[0] && $0.vlan == lane.vlan && $0.isAfter == lane.isAfter }?.flow)
     }
   }
 
   /// Whether a VNI's network has another VLAN there: then that is what is wrong.
-  private func isElsewhere(_ vni: UInt32, _ host: Int, than vlan: UInt16) -> Bool {
+  private func isElsewhere(_ vni: UInt32, _ host: Int, than vlan: UInt16, isAfter: Bool) -> Bool {
     guard let network = topology.networkOfVNI[vni], network >= 0, topology.portsOn[host][Int(network)] != nil,
-      let own = deployment.hosts[host].localVLANs[Int(network)]
+      let own = ownVLAN(host, Int(network), isAfter: isAfter)
     else { return false }
     return own != vlan
   }

@@ -11,8 +11,10 @@ struct InstalledFacts: Sendable {
   /// By host: how long what its flows learned stays, in nanoseconds.
   let learnedLifetime: [Int64]
   /// A contradiction that frames which arrive would meet; that frames which leave would meet.
-  private(set) var watchesIn: [Bool]
+  private var watchesIn: [Bool]
   private(set) var watchesOut: [Bool]
+  /// When flows that arriving frames would meet were there, of cells where that was so for a part of the time.
+  private var inwardSpans: [Int: InstalledTimeline.Span] = [:]
   /// The cells of `watchesIn` on hosts whose tunnel interface was not captured; mostly none.
   let blindInward: [(host: Int32, network: Int32)]
   /// Hosts that the cell's floods leave out; most cells have none.
@@ -52,7 +54,9 @@ struct InstalledFacts: Sendable {
       guard let network = contradiction.network else { continue }
       let cell = contradiction.host * networks + network
       switch contradiction.kind {
-      case .inbound: watchesIn[cell] = true
+      case .inbound:
+        watchesIn[cell] = true
+        inwardSpans[cell] = contradiction.span
       case .outboundVNI, .outboundTag, .outboundMissing: watchesOut[cell] = true
       case .floodPeer(let peer), .tunnel(let peer):
         watchesOut[cell] = true
@@ -74,6 +78,12 @@ struct InstalledFacts: Sendable {
     self.unflooded = unflooded
     self.hasMisplaced = hasMisplaced
     self.reflects = reflects
+  }
+
+  /// Whether what arrives for a cell meets a contradiction at a time, for certain.
+  func meetsInbound(_ cell: Int, at time: Int64) -> Bool {
+    guard watchesIn[cell] else { return false }
+    return inwardSpans.isEmpty || inwardSpans[cell].map { $0.presence(at: time) == .yes } ?? true
   }
 
   private static func key(_ cell: Int, _ mac: MACAddress) -> UInt64 {

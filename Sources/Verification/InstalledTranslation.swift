@@ -1,4 +1,5 @@
 import Correlation
+import Datapath
 import Deployment
 import Wire
 
@@ -9,19 +10,14 @@ extension InstalledCheck {
     let networkName = deployment.networks[network].name
     let vlan = deployment.hosts[host].localVLANs[network]
     let inbound = installed.inbound(host: host, vni: vni, kind: topology.sharedKind(ofNetwork: network))
-    guard let mapped = inbound?.vlan else {
+    guard inbound?.vlan != nil else {
       add(
         "missing-mapping", .error, host, network,
         "\(name) has ports of \(networkName), and no flow maps \(lanes(vni)) to a VLAN: what it receives is dropped",
         flow: inbound?.flow, missing: "missing: tun_id=0x\(String(vni, radix: 16))\(vlan.map { " → VLAN \($0)" } ?? "")", .inbound)
       return
     }
-    if let vlan, mapped != vlan, !split.contains(vni) {
-      add(
-        "mapping-conflict", .error, host, network,
-        "\(name) maps \(lanes(vni)) to VLAN \(mapped); \(networkName) is VLAN \(vlan) there", flow: inbound?.flow,
-        .inbound)
-    }
+    if vlan != nil, !split.contains(vni) { checkMapped(host, network, vni) }
     if installed.learning[host][vni] == false {
       add(
         "flooded-after-learned", .error, host, network,
@@ -36,15 +32,39 @@ extension InstalledCheck {
     }
   }
 
-  mutating func checkOutbound(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+  /// The VLAN that each state maps a VNI to, held against that of its network then.
+  private mutating func checkMapped(_ host: Int, _ network: Int, _ vni: UInt32) {
+    let kind = topology.sharedKind(ofNetwork: network)
+    let mappings = installed.inbound[host].filter {
+      $0.vni == vni && (kind == nil || $0.kind.rawValue == kind?.rawValue) && $0.vlan != nil
+    }
+    let wrong = mappings.filter { $0.vlan != ownVLAN(host, network, isAfter: $0.isAfter) }
+    guard let first = wrong.first, let mapped = first.vlan, let own = ownVLAN(host, network, isAfter: first.isAfter) else { return }
+    // Where one state of two is right, the flows were wrong for a part of the time.
+    let isPassing = mappings.contains { mapping in !wrong.contains { $0.isAfter == mapping.isAfter } }
+    add(
+      "mapping-conflict", .error, host, network,
+      "\(deployment.hosts[host].name) maps \(lanes(vni)) to VLAN \(mapped); \(deployment.networks[network].name) is VLAN "
+        + "\(own) there" + (isPassing ? first.isAfter ? ", in the state of after" : ", in the state of before only" : ""),
+      flow: first.flow, .inbound, only: isPassing ? first.flow?.span ?? InstalledTimeline.Span() : nil)
+  }
+
+  func ownVLAN(_ host: Int, _ network: Int, isAfter: Bool) -> UInt16? {
+    deployment.hosts[host].localVLAN(network, isAfter: isAfter)
+  }
+
+  mutating func checkOutbound(_ host: Int, _ network: Int, _ vni: UInt32) {
     let name = deployment.hosts[host].name
     let networkName = deployment.networks[network].name
     let all = deployment.hosts.indices.filter { $0 != host }
     let active = all.filter { peer in (topology.portsOn[peer][network] ?? []).contains { deployment.ports[$0].active } }
     checkTunnels(host, network, makes(.noPeersToReach) ? active : all)
     let peers = makes(.noPeersToFlood) ? active : all
-    let floods = installed.outbound[host].filter { $0.vlan == vlan && $0.isGroup && $0.destination == nil }
+    let floods = installed.outbound[host].filter {
+      $0.vlan == ownVLAN(host, network, isAfter: $0.isAfter) && $0.isGroup && $0.destination == nil
+    }
     guard let flood = floods.first else { return }
+    let vlan = flood.vlan
     if floods.allSatisfy({ $0.vni == nil }) {
       if peers.isEmpty, makes(.nobodyToSendTo) { return }
       add(
@@ -56,13 +76,13 @@ extension InstalledCheck {
     for other in floods where other.vni != nil && other.vni != vni {
       add(
         "mapping-conflict", .error, host, network,
-        "\(name) sends \(networkName) (VLAN \(vlan)) on \(lanes(other.vni ?? 0)); its own is VNI \(vni)",
+        "\(name) sends \(networkName) (VLAN \(other.vlan)) on \(lanes(other.vni ?? 0)); its own is VNI \(vni)",
         flow: other.flow, .outboundVNI)
     }
     if let kept = floods.first(where: { !$0.stripsTag && $0.vni != nil }) {
       add(
         "vlan-not-stripped", .error, host, network,
-        "\(name) sends \(networkName) into the tunnels with VLAN \(vlan) still on the frames", flow: kept.flow,
+        "\(name) sends \(networkName) into the tunnels with VLAN \(kept.vlan) still on the frames", flow: kept.flow,
         .outboundTag)
     }
     if hasOpenTunnel(host) { return }
@@ -100,10 +120,11 @@ extension InstalledCheck {
 
   /// Flows that name a MAC and send its frames in another lane, or with their tag. Learned ones are left alone: they
   /// repeat what came in.
-  mutating func checkNamed(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
+  mutating func checkNamed(_ host: Int, _ network: Int, _ vni: UInt32) {
     let name = deployment.hosts[host].name
     let networkName = deployment.networks[network].name
-    for entry in installed.outbound[host] where entry.vlan == vlan {
+    for entry in installed.outbound[host] where entry.vlan == ownVLAN(host, network, isAfter: entry.isAfter) {
+      let vlan = entry.vlan
       guard let mac = entry.destination, let other = entry.vni, let flow = entry.flow, flow.line != nil,
         !flow.isLearned
       else { continue }
@@ -122,8 +143,8 @@ extension InstalledCheck {
   }
 
   /// Flows that name a MAC and send it where it does not live. Learned ones are left alone: they follow the MAC.
-  mutating func checkLocations(_ host: Int, _ network: Int, _ vni: UInt32, _ vlan: UInt16) {
-    for entry in installed.outbound[host] where entry.vlan == vlan && entry.vni == vni {
+  mutating func checkLocations(_ host: Int, _ network: Int, _ vni: UInt32) {
+    for entry in installed.outbound[host] where entry.vlan == ownVLAN(host, network, isAfter: entry.isAfter) && entry.vni == vni {
       guard let mac = entry.destination, let flow = entry.flow, flow.line != nil, !flow.isLearned,
         !topology.livesInSeveralPlaces(mac)
       else { continue }

@@ -313,6 +313,21 @@ struct InstalledView: Sendable {
     return entries.first { $0.vlan != nil } ?? entries.first
   }
 
+  /// What puts a VNI on another VLAN than that of its network: of several, the one that leads to `wanted`.
+  /// - Parameters:
+  ///   - own: the network's VLAN, when the first or the later state was read.
+  ///   - wanted: the VLAN on which its frames showed, likewise.
+  func misdirecting(
+    host: Int, vni: UInt32, kind: Network.Kind?, own: (_ isAfter: Bool) -> UInt16?, towards wanted: (_ isAfter: Bool) -> UInt16?,
+    during: ClosedRange<Int64>?
+  ) -> Inbound? {
+    let entries = inbound[host].filter {
+      $0.vni == vni && (kind == nil || $0.kind.rawValue == kind?.rawValue) && $0.vlan != nil && $0.vlan != own($0.isAfter)
+        && $0.flow?.mayHaveActed(during: during) ?? true
+    }
+    return entries.first { $0.vlan == wanted($0.isAfter) } ?? entries.first
+  }
+
   /// Whether the flows of every dump leave a VNI without a VLAN.
   func isUnmapped(host: Int, vni: UInt32, kind: Network.Kind? = nil) -> Bool {
     hasFlows[host] && !undecided[host].contains(vni) && inbound(host: host, vni: vni, kind: kind)?.vlan == nil

@@ -77,7 +77,7 @@ extension Judge {
       record(key, trajectoryNumber(of: tunnel, base), group, index, isWeak: false)
       fault = true
     }
-    if tunnel.network >= 0, !fault, facts.watchesIn[cell(tunnel.host, tunnel.network)], !isDelivered(at),
+    if tunnel.network >= 0, !fault, facts.meetsInbound(cell(tunnel.host, tunnel.network), at: seen.time), !isDelivered(at),
       !mayHaveBeenOtherwise(tunnel.host, at: seen.time)
     {
       let key = FaultKey(fault: .metInbound, host: tunnel.host, network: tunnel.network)

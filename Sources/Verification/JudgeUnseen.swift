@@ -125,7 +125,7 @@ extension Judge {
       }
       guard !isDelivered, let sent = sending(to: host, of: network, group) else { continue }
       let seen = group[sent.index]
-      guard !mayHaveBeenOtherwise(host, at: seen.time) else { continue }
+      guard facts.meetsInbound(cell(host, network), at: seen.time), !mayHaveBeenOtherwise(host, at: seen.time) else { continue }
       // Where no port there would have shown it, that none does says nothing.
       let isExpected = topology.ports(on: host, of: network).contains { expects($0, seen) }
       let key = FaultKey(fault: .metInbound, host: host, network: network)

@@ -57,7 +57,15 @@ import Testing
     // Put in long ago, changed 20 s before the later dump.
     let (before, after) = ([line(50, rule)], [line(150, other, hardAge: 20)])
     #expect(presences(before, after, of: other, at: [1081, 1100]) == [.yes, .yes])
-    #expect(presences(before, after, of: rule, at: [1000, 1090, 1100]) == [.yes, .maybe, .no])
+    #expect(presences(before, after, of: rule, at: [1000, 1050, 1090, 1100]) == [.yes, .maybe, .no, .no])
+  }
+
+  /// Dumps in OpenFlow 1.3 do not tell when.
+  @Test func aFlowThatWasChangedAtAnUnknownTimeIsAsDumped() {
+    let other = "dl_vlan=1 actions=strip_vlan,output:2,output:3"
+    let (before, after) = ([line(50, rule)], [line(150, other)])
+    #expect(presences(before, after, of: other, at: [1000, 1050, 1100]) == [.no, .maybe, .yes])
+    #expect(presences(before, after, of: rule, at: [1000, 1050, 1100]) == [.yes, .maybe, .no])
   }
 
   @Test func whatNoDumpHasIsNotKnown() {

@@ -76,4 +76,63 @@ import Verification
     }
     #expect(try faults(Bundles.verify(bundle, adding: files)).map(\.rule) == ["incomplete-flood"])
   }
+
+  /// Host2 as if a network had been put on another VLAN between the dumps, so long before the later one.
+  private func changedMidway(ago seconds: Double) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for name in ["br-tun.of13.flows", "br-tun.flows"] {
+      let right = try text("wrong-vlan-in", "host2/\(name)").split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+        guard line.contains("tun_id=0x39 ") else { return String(line) }
+        return String(line).replacing("set_field:4097", with: "set_field:4098").replacing("mod_vlan_vid:1,", with: "mod_vlan_vid:2,")
+      }
+      files["host2/\(name)"] = Data(right.joined(separator: "\n").utf8)
+      let after = try text("wrong-vlan-in", "host2/after/\(name)")
+      files["host2/after/\(name)"] = Data(begun(after, "tun_id=0x39 ", ago: seconds).utf8)
+    }
+    return files
+  }
+
+  @Test("a flow that came between the dumps, before the first wrong frame, is the cause")
+  func aFlowThatReplacedAnotherIsNamed() throws {
+    let bundle = "wrong-vlan-in"
+    let report = try Bundles.verify(bundle, adding: changedMidway(ago: 20.9))
+    let causes = report.findings.filter { $0.role == .cause && $0.severity > .info }
+    #expect(causes.map(\.rule) == ["wrong-local-vlan"])
+    #expect(causes.first?.cause?.table == 4 && causes.first?.cause?.file?.hasPrefix("host2/after/") == true)
+    // The same where no port of the host was captured: frames met it.
+    func isSeen(_ file: String) -> Bool { !Bundles.isCapture(file) || !file.hasPrefix("host2/") || file.hasPrefix("host2/eth1") }
+    let blind = try Bundles.verify(bundle, keeping: isSeen, adding: changedMidway(ago: 20.9))
+    #expect(blind.verdict == .fail)
+    #expect(blind.findings.filter { $0.severity > .info && $0.role == .cause }.map(\.rule) == ["wrong-local-vlan"])
+    // When all frames had passed, it was still to come: that is told, and held against none of them.
+    let late = try Bundles.verify(bundle, keeping: isSeen, adding: changedMidway(ago: 0.01))
+    #expect(!late.findings.contains { $0.rule == "wrong-local-vlan" })
+    #expect(late.findings.contains { $0.rule == "mapping-conflict" && $0.message.contains("so the dumps say") })
+  }
+
+  @Test func bothStatesAreChecked() throws {
+    let state = try EditedState("wrong-vlan-in")
+    for (file, data) in try changedMidway(ago: 1) { try state.write(file, String(decoding: data, as: UTF8.self)) }
+    let report = try state.check()
+    #expect(report.findings.map(\.rule) == ["mapping-conflict"])
+    #expect(report.findings.first?.message.contains("in the state of after") == true)
+    #expect(report.verdict == .fail)
+  }
+
+  /// An agent that starts again gives each of two networks the VLAN that the other had.
+  @Test func exchangedVLANsAreNoContradiction() throws {
+    let state = try EditedState("installed/renumbered-vlans")
+    try state.edit("node28", "br-tun.flows", onlyAfter: true) {
+      $0.replacing("dl_vlan=1 ", with: "dl_vlan=571 ").replacing("dl_vlan=666 ", with: "dl_vlan=7 ")
+        .replacing("set_field:4097-", with: "set_field:4667-").replacing("set_field:4762-", with: "set_field:4103-")
+    }
+    try state.edit("node28", "ovsdb-port.json", onlyAfter: true) {
+      $0.replacing("\"tag\",\"1\"]", with: "\"tag\",\"571\"]").replacing(",1,", with: ",571,")
+        .replacing("\"tag\",\"666\"]", with: "\"tag\",\"7\"]").replacing(",666,", with: ",7,")
+    }
+    try state.edit("node28", "ovs-vsctl-show.txt", onlyAfter: true) {
+      $0.replacing("tag: 1\n", with: "tag: 571\n").replacing("tag: 666\n", with: "tag: 7\n")
+    }
+    #expect(try state.check().findings.map(\.message) == [])
+  }
 }
