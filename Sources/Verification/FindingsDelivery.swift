@@ -65,7 +65,7 @@ extension FindingBuilder {
         addPartialLoss(key, record, passed: passed)
         continue
       }
-      let tagged = key.port >= 0 ? tagDrafts[key.port] : nil
+      let tagged = key.port >= 0 ? tagDraft(key.port, key.network) : nil
       let proven = provenMisses(key, record)
       // A handful may be chance; where state explains it, one is enough.
       guard tagged != nil || !isCaptureLoss(proven, key) else { continue }
@@ -86,7 +86,12 @@ extension FindingBuilder {
     for loss in whole { addLoss(loss, isolated) }
   }
 
-  private func isTagged(_ loss: Loss) -> Bool { loss.ports.contains { tagDrafts[$0] != nil } }
+  private func isTagged(_ loss: Loss) -> Bool { !tagDrafts(of: loss).isEmpty }
+
+  /// The findings about tags of the ports of a loss, in its networks.
+  private func tagDrafts(of loss: Loss) -> [Int] {
+    loss.ports.flatMap { port in loss.networks.compactMap { tagDraft(port, $0) } }
+  }
 
   /// Stretches of a kind that one cause explains together.
   private func isGrouped(_ key: StretchKey) -> Bool { key.stretch == .underlay }
@@ -227,7 +232,7 @@ extension FindingBuilder {
     }
     var draft = lossDraft(loss, host: loss.stretch == .betweenPorts ? loss.peer : loss.host, message: message)
     draft.finding.port = loss.ports.count == 1 ? portName(loss.ports[0]) : nil
-    draft.parent = loss.ports.compactMap { tagDrafts[$0] ?? untaggedDraft($0) }.first ?? modification(on: loss.stretch, loss.host, loss.peer)
+    draft.parent = tagDrafts(of: loss).first ?? loss.ports.compactMap(untaggedDraft).first ?? modification(on: loss.stretch, loss.host, loss.peer)
     switch loss.stretch {
     case .betweenPorts:
       draft.finding.certainty = .likely

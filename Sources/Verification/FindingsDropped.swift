@@ -21,7 +21,7 @@ extension FindingBuilder {
   mutating func addDroppedByFlows() {
     let suspects = judge.stretches.sorted.filter { number in
       let (key, record) = (judge.stretches.keys[number], judge.stretches.records[number])
-      guard record.missed.count > 0, key.port >= 0, tagDrafts[key.port] == nil else { return false }
+      guard record.missed.count > 0, key.port >= 0, tagDraft(key.port, key.network) == nil else { return false }
       return key.stretch == .toPort && key.peer >= 0 || key.stretch == .intoTunnel
     }
     guard !suspects.isEmpty else { return }

@@ -52,7 +52,7 @@ extension FindingBuilder {
         && judge.faults[FaultKey(fault: .tunnelReflection, host: key.peer, network: key.network)] == nil
     // Of floods, what reaches one host and not another is judged by host.
     case .outward where key.peer >= 0: false
-    case .intoTunnel, .outward: tagDrafts[key.port] == nil && !isPolicy(key)
+    case .intoTunnel, .outward: tagDraft(key.port, key.network) == nil && !isPolicy(key)
     default: false
     }
   }

@@ -73,7 +73,7 @@ extension FindingBuilder {
     draft.finding.observed = [
       ("arrived", .number(Int64(clamping: passed))), ("lost", .number(Int64(clamping: lost.count))),
     ]
-    draft.parent = tagDrafts[key.port] ?? untaggedDraft(key.port) ?? modification(on: key.stretch, key.host, key.peer)
+    draft.parent = tagDraft(key.port, key.network) ?? untaggedDraft(key.port) ?? modification(on: key.stretch, key.host, key.peer)
     if draft.parent == nil, key.stretch == .toPort { draft.parent = mistranslation(at: key.host, key.network) }
     if key.stretch == .underlay { draft.way = way(key.host, key.peer) }
     if key.stretch == .intoTunnel { draft.leaving = key.host }

@@ -31,7 +31,7 @@ extension FindingBuilder {
       let key = judge.stretches.keys[number]
       let record = judge.stretches.records[number]
       guard key.stretch == .toPort, key.peer >= 0, judge.stretches.passed[number] == 0, record.missed.count >= 3,
-        tagDrafts[key.port] == nil, isLostByPeer(key, record)
+        tagDraft(key.port, key.network) == nil, isLostByPeer(key, record)
       else { continue }
       peerLosses[key.port, default: 0] += record.missed.count
       if let same = losses.firstIndex(where: { $0.host == key.host && $0.peer == key.peer }) {

@@ -56,7 +56,7 @@ extension FindingBuilder {
     // Of two ports that got each other's, the one that others exchanged frames with has moved.
     var others: [Lane: UInt64] = [:]
     for key in sortedKeys() {
-      guard let record = judge.faults[key], record.weak < record.count, record.clones < record.count else { continue }
+      guard let record = judge.faults[key], record.weak < record.count, record.clones < record.count, !isByTag(key) else { continue }
       switch key.fault {
       case .wrongVNI where key.port >= 0 && !isInstalled(wrongLane: key):
         let lane = Lane(port: key.port, network: topology.network(ofVNI: key.observed))
@@ -89,6 +89,17 @@ extension FindingBuilder {
       }
       guard !isRival, port.subports.isEmpty, !topology.isUntagged[Int(lane.port)], !isByFlows(lane.port, lane.network, here) else { continue }
       addPassingTag(port, Int32(lane.port), lane.network, first: min(away.first, here.first), last: max(away.last, here.last))
+    }
+  }
+
+  /// Whether frames left by a port, or came to one, whose tag is known to be wrong: then the other port is innocent.
+  private func isByTag(_ key: FaultKey) -> Bool {
+    switch key.fault {
+    case .wrongVNI: tagDraft(key.port, key.network) != nil
+    case .crossNetworkDelivery:
+      tagDraft(key.port, Int32(bitPattern: key.observed)) != nil
+        || key.via == nil && entryPort(key).flatMap { tagDraft($0, key.network) } != nil
+    default: false
     }
   }
 
