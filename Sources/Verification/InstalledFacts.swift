@@ -24,6 +24,8 @@ struct InstalledFacts: Sendable {
   /// Cell and MAC that a flow sends where it does not live → nothing.
   private var misplaced: Set<UInt64> = []
   private let hasMisplaced: [Bool]
+  /// Cell and MAC → flows that name it and were put in, not learned: where they send it, and when they were there.
+  private var named: [UInt64: [(remotes: [IPAddress], span: InstalledTimeline.Span)]] = [:]
   /// Where flows hand a network's broadcasts to a port of another that was not captured; mostly nowhere.
   let leaks: [InstalledPaths.Leak]
 
@@ -68,6 +70,14 @@ struct InstalledFacts: Sendable {
       case .learning, .other: break
       }
     }
+    for host in deployment.hosts.indices {
+      for (network, vlan) in deployment.hosts[host].localVLANs {
+        for entry in installed.outbound[host] where entry.vlan == vlan {
+          guard let mac = entry.destination, let flow = entry.flow, !flow.isLearned, let span = flow.span else { continue }
+          named[InstalledFacts.key(host * networks + network, mac), default: []].append((entry.remotes, span))
+        }
+      }
+    }
     learnedLifetime = installed.learnedLifetime
     blindInward = watchesIn.indices.filter { watchesIn[$0] && !topology.hostHasTunnelPoint[$0 / networks] }
       .map { (Int32($0 / networks), Int32($0 % networks)) }
@@ -93,5 +103,11 @@ struct InstalledFacts: Sendable {
   /// Whether a flow sends unicast for this MAC where it does not live.
   func isMisplaced(_ cell: Int, _ mac: MACAddress) -> Bool {
     hasMisplaced[cell] && misplaced.contains(InstalledFacts.key(cell, mac))
+  }
+
+  /// Whether flows that name this MAC and were there at a time for certain send it to that address, and nothing else does.
+  func isNamed(_ cell: Int, _ mac: MACAddress, towards remote: IPAddress, at time: Int64) -> Bool {
+    guard !named.isEmpty, let flows = named[InstalledFacts.key(cell, mac)] else { return false }
+    return flows.contains { $0.remotes == [remote] && $0.span.presence(at: time) == .yes }
   }
 }

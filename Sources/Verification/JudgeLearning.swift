@@ -136,7 +136,8 @@ extension Judge {
     guard location.last <= first.time, !receivers.contains(location.vtep),
       location.since <= first.time &- (makes(.settlingLocation) ? Judge.learningGrace : 0),
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
-      !reinstalls[Int(host)].forgot(between: location.last, and: first.time) || !makes(.movedMeanwhile),
+      !reinstalls[Int(host)].forgot(between: location.last, and: first.time) || !makes(.movedMeanwhile)
+        || isNamed(first.destination, cell, towards: receivers[0], at: first.time),
       !livesBehind(receivers[0], first.destination) || !makes(.severalLocations) || hasMoved(first.destination, network, from: receivers[0]),
       hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time),
       topology.hostHasTunnelPoint[Int(host)] || isMissed(behind: location.vtep, first, host)
@@ -149,6 +150,11 @@ extension Judge {
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
     return true
+  }
+
+  /// Whether it is a flow for that MAC alone that sends it there: no matter then what the host has learned, or forgot.
+  private func isNamed(_ mac: MACAddress, _ cell: Int, towards vtep: UInt16, at time: Int64) -> Bool {
+    Int(vtep) < topology.plan.vteps.addresses.count && facts.isNamed(cell, mac, towards: topology.plan.vteps.addresses[Int(vtep)], at: time)
   }
 
   /// Whether a host would show a copy that another sent it, and does not: where the sender's tunnel interface was not
