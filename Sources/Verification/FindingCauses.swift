@@ -118,9 +118,9 @@ extension FindingBuilder {
       }
     case .forgedTunnelFrame:
       // Nobody sent what was changed on its way.
-      return modifiedDrafts.keys.sorted { ($0.host, $0.peer) < ($1.host, $1.peer) }.first {
-        $0.stage == .underlay && $0.peer == key.host && drafts[modifiedDrafts[$0] ?? 0].finding.count * 5 >= drafts[index].finding.count * 4
-      }.flatMap { modifiedDrafts[$0] }
+      let changed = modifiedDrafts.keys.filter { $0.stage == .underlay && $0.peer == key.host }.sorted { $0.host < $1.host }
+      let count = changed.reduce(0) { $0 + drafts[modifiedDrafts[$1] ?? 0].finding.count }
+      return count * 5 >= drafts[index].finding.count * 4 ? changed.first.flatMap { modifiedDrafts[$0] } : nil
     case .macMoved, .staleLocation:
       // Whoever speaks in a host's name teaches others wrong places.
       return drafts.indices.first {

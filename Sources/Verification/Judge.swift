@@ -65,8 +65,12 @@ struct Judge: Sendable {
   /// MAC and host: guests that were last heard on a host where no port of theirs is known.
   var visitors: Set<UInt64> = []
   var movers = MoverLedger()
+  /// Whether unicast went to where a MAC had been.
+  var hasStale = false
   /// Guests with ports on several hosts, for they migrated.
   let migrants: Set<MACAddress>
+  /// By port: it was there before, and not after.
+  let unplugged: [Bool]
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
   var answers = ClaimLedger()
@@ -109,6 +113,7 @@ struct Judge: Sendable {
       }
     }
     self.migrants = migrants
+    unplugged = topology.deployment.ports.indices.map { topology.deployment.isUnplugged($0) }
     self.tunnelPorts = tunnelPorts
     self.facts = facts
     self.reinstalls = reinstalls

@@ -138,6 +138,11 @@ extension Judge {
     topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive }
   }
 
+  /// Whether a host has an active port of a network that did not go while captures ran.
+  func hasStayingPort(_ host: Int32, _ network: Int32) -> Bool {
+    topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive && !unplugged[$0] }
+  }
+
   /// Whether a host has an active port of a network that its state has, too.
   private func hasPluggedPort(_ host: Int32, _ network: Int32) -> Bool {
     topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive && topology.deployment.isPlugged($0) }

@@ -137,7 +137,7 @@ extension Judge {
       location.since <= first.time &- (makes(.settlingLocation) ? Judge.learningGrace : 0),
       first.time &- location.last < facts.learnedLifetime[Int(host)] &- Judge.learningGrace,
       !reinstalls[Int(host)].forgot(between: location.last, and: first.time) || !makes(.movedMeanwhile)
-        || isNamed(first.destination, cell, towards: receivers[0], at: first.time),
+        || livesBehind(receivers[0], first.destination) && isNamed(first.destination, cell, towards: receivers[0], at: first.time),
       !livesBehind(receivers[0], first.destination) || !makes(.severalLocations) || hasMoved(first.destination, network, from: receivers[0]),
       hasPassed(makes(.settlingLocation) ? Judge.learningGrace : 0, on: host, from: location.since, to: first.time),
       topology.hostHasTunnelPoint[Int(host)] || isMissed(behind: location.vtep, first, host)
@@ -149,10 +149,23 @@ extension Judge {
       record(key, trajectory, group, Int(tunnel.observation), isWeak: false)
     }
     if faults[key]?.expectedVTEP == nil { faults[key]?.expectedVTEP = location.vtep }
+    hasStale = true
     return true
   }
 
+  /// Frames that were repeated are judged late: an arrival that had told a host where a MAC is shows after what it sent
+  /// there. That was right then.
+  private mutating func retractStale(_ arrival: TunnelSighting, _ seen: Observation) {
+    let key = FaultKey(
+      fault: .staleLocation, host: arrival.host, network: arrival.network, observed: UInt32(seen.outerFrom),
+      detail: seen.source.rawValue)
+    guard let stale = faults[key], seen.time <= stale.first, clamped(stale.first, minus: seen.time) <= Judge.learningGrace
+    else { return }
+    faults[key] = nil
+  }
+
   /// Whether it is a flow for that MAC alone that sends it there: no matter then what the host has learned, or forgot.
+  /// Where it was not known to live before, it may have moved to, unheard.
   private func isNamed(_ mac: MACAddress, _ cell: Int, towards vtep: UInt16, at time: Int64) -> Bool {
     Int(vtep) < topology.plan.vteps.addresses.count && facts.isNamed(cell, mac, towards: topology.plan.vteps.addresses[Int(vtep)], at: time)
   }
@@ -349,6 +362,8 @@ extension Judge {
       for tunnel in resolver.tunnels where tunnel.direction == .in && Int(tunnel.host) == peer && tunnel.peer == host {
         reached = true
       }
+      // Floods rightly leave out a host whose ports went; when they did, dumps do not say.
+      guard reached || hasStayingPort(Int32(peer), network) || !makes(.noPortsThere) else { continue }
       let key = StretchKey(stretch: .floodCopy, host: host, peer: Int32(peer), network: network)
       let index = resolver.tunnels.first { $0.isCopy(of: entry, from: host) }?.observation ?? 0
       count(key, reached, trajectory, group, Int(index))
@@ -431,6 +446,7 @@ extension Judge {
     if !visitors.isEmpty { visitors.remove(visitor(seen.source, tunnel.host)) }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
+    if hasStale { retractStale(tunnel, seen) }
     guard let before, !topology.livesInSeveralPlaces(seen.source) || !makes(.movesByDesign),
       tunnel.sent >= 0 || tunnel.peer < 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }
