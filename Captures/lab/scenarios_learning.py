@@ -113,6 +113,28 @@ def stale_entry(lab, bundle):
     bundle.expected.finds("stale-location", one, net, cause="table=20").allows("mac-moved", "frame-lost", "point-not-covered")
 
 
+@scenario("stale-after-reinstall", "fault", "all flows are put in anew when a guest moves, and one host's still name its old host",
+          rule="stale-location")
+def stale_after_reinstall(lab, bundle):
+    lab.l2population = True
+    one, two, three, four = lab.add_hosts(4)[:4]
+    net = lab.network("net")
+    a, b, c, d = (lab.guest(f"vm{number}", host, net) for number, host in enumerate((one, two, three, four)))
+    lab.build()
+    bundle.with_after = True
+    bundle.capture_all()
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        traffic.ping(c, b)
+        stale = tun_flow(lab, one, f"dl_dst={b.mac}")
+        changes.migrate(lab, b, four)
+        fresh = tun_flow(lab, one, f"dl_dst={b.mac}")
+        bundle.breaks(one, f"{one.name} sends {b.mac} to {two.name} still", changes.swap_flow(one, "br-tun", fresh, stale))
+        traffic.ping(a, b, 24, interval=0.2)
+        traffic.ping(c, d, 4)
+    bundle.expected.finds("stale-location", one, net, cause="table=20").allows("mac-moved", "frame-lost", "point-not-covered")
+
+
 @scenario("flood-misses-a-host", "fault", "l2population's flood list lacks a host that has a guest", rule="incomplete-flood")
 def flood_misses_a_host(lab, bundle):
     lab.l2population = True

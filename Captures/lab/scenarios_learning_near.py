@@ -1,6 +1,7 @@
 """Learning: what floods, moves and comes back by itself."""
 
 import struct
+import threading
 
 import changes
 import packets
@@ -207,6 +208,30 @@ def shared_mac(lab, bundle):
             traffic.stream(a, b, 2)
         traffic.announce_all([a])
     bundle.expected.forbids("stale-location").covers(one, net)
+
+
+@scenario("there-and-back", "near", "a guest moves to a host without its captures and back again, while two others ping it",
+          rule="stale-location")
+def there_and_back(lab, bundle):
+    one, two, three, four = lab.add_hosts(4)[:4]
+    net = lab.network("net")
+    a, b, c = lab.guest("alpha", one, net), lab.guest("mover", two, net), lab.guest("gamma", four, net)
+    lab.guest("stayer", three, net)
+    lab.build()
+    bundle.capture_all()
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        others = [threading.Thread(target=traffic.ping, args=(guest, b, 60), kwargs={"interval": 0.1}) for guest in (a, c)]
+        for other in others:
+            other.start()
+        lab.pause(1.2)
+        changes.migrate(lab, b, three)
+        lab.pause(1.5)
+        changes.migrate(lab, b, two)
+        for other in others:
+            other.join()
+        traffic.announce_all([a, b, c])
+    bundle.expected.allows("mac-moved", "frame-lost", "point-not-covered")
 
 
 @scenario("moved-while-restarting", "near", "a guest moves out of sight without a word while an agent restarts, which knows by l2population "

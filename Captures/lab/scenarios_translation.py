@@ -44,6 +44,25 @@ def wrong_vni_unicast(lab, bundle):
     bundle.expected.allows("cross-network-delivery", "frame-lost")
 
 
+@scenario("two-lanes-at-once", "fault", "a host floods a network on its own VNI and, beside that, to one host on another tenant's",
+          rule="wrong-vni")
+def two_lanes_at_once(lab, bundle):
+    one, two, net, other, (a, b), (c, d) = two_tenants(lab, hosts=3)
+    three = lab.hosts[2]
+    e = lab.guest("epsilon", three, net)
+    lab.build()
+    old = tun_flow(lab, one, f",dl_vlan={one.vlans[net]} ")
+    tunnel = lab.ofport(one, one.tunnel(two, "vxlan"))
+    bundle.breaks(one, f"floods of VLAN {one.vlans[net]} leave for {two.name} on VNI {other.vni}, too",
+                  changes.swap_flow(one, "br-tun", old, f"{old},set_field:{other.vni:#x}->tun_id,output:{tunnel}"))
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=3000)
+        traffic.chat(c, d, tcp=0)
+        traffic.ping(e, a, 4)
+        traffic.announce_all([a, a, c, e])
+    bundle.expected.finds("wrong-vni", one, net, cause="table=22").allows("cross-network-delivery")
+
+
 @scenario("wrong-key-gre", "fault", "a host's GRE flood leaves with another tenant's key", rule="wrong-vni")
 def wrong_key_gre(lab, bundle):
     lab.kinds = ["gre"]
