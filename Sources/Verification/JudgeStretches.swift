@@ -10,7 +10,9 @@ extension Judge {
   mutating func countStretches(_ group: [Observation], _ base: UInt64) {
     for at in resolver.tunnels.indices {
       switch resolver.tunnels[at].direction {
-      case .out: countUnderlay(at, group, base)
+      case .out:
+        countUnderlay(at, group, base)
+        countUnseenArrival(at, group, base)
       case .in: countArrival(at, group, base)
       default: break
       }
@@ -259,20 +261,35 @@ extension Judge {
       guard !topology.hostHasTunnelPoint[Int(entry.host)]
         || resolver.tunnels.contains(where: { Int($0.entry) == at && $0.direction == .out && Int($0.peer) == host })
       else { continue }
-      for port in topology.ports(on: Int32(host), of: entry.network) where expects(port, seen) {
-        var delivered = false
-        for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
-          delivered = true
-        }
-        let points = delivered ? 0 : pointsOfPort(port, seen)
-        if topology.isOwn(seen.destination, of: port), delivered || points > 0 {
-          noteSize(seen, from: entry.host, to: Int32(host), arrived: delivered)
-        }
-        let key = StretchKey(
-          stretch: .betweenPorts, host: entry.host, peer: Int32(host), network: entry.network, port: Int32(port))
-        count(
-          key, delivered, base &+ UInt64(at) &+ 1, group, Int(entry.first), points: points)
+      countAtPorts(of: Int32(host), entry.host, entry.network, group, Int(entry.first), base &+ UInt64(at) &+ 1)
+    }
+  }
+
+  /// What a host sent of guests whose ports were not captured, to one whose tunnel interface was not.
+  private mutating func countUnseenArrival(_ at: Int, _ group: [Observation], _ base: UInt64) {
+    let tunnel = resolver.tunnels[at]
+    let seen = group[Int(tunnel.observation)]
+    guard tunnel.entry < 0, tunnel.peer >= 0, tunnel.network >= 0, seen.tagCount == 0, !topology.hostHasTunnelPoint[Int(tunnel.peer)],
+      trust.slack(tunnel.peer, tunnel.host, at: seen.time) != nil, !mayHaveComeIn(tunnel, group)
+    else { return }
+    countAtPorts(of: tunnel.peer, tunnel.host, tunnel.network, group, Int(tunnel.observation), base)
+  }
+
+  private mutating func countAtPorts(
+    of host: Int32, _ sender: Int32, _ network: Int32, _ group: [Observation], _ index: Int, _ trajectory: UInt64
+  ) {
+    let seen = group[index]
+    for port in topology.ports(on: host, of: network) where expects(port, seen) {
+      var delivered = false
+      for passage in resolver.passages where passage.direction == .toGuest && Int(passage.port) == port {
+        delivered = true
       }
+      let points = delivered ? 0 : pointsOfPort(port, seen)
+      if topology.isOwn(seen.destination, of: port), delivered || points > 0 {
+        noteSize(seen, from: sender, to: host, arrived: delivered)
+      }
+      let key = StretchKey(stretch: .betweenPorts, host: sender, peer: host, network: network, port: Int32(port))
+      count(key, delivered, trajectory, group, index, points: points)
     }
   }
 
