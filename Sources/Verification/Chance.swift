@@ -43,4 +43,14 @@ enum Chance {
     }
     return min(1, chance / (1 - next))
   }
+
+  /// That of `passed + missed` frames in a row just the last `missed` are missed, or just the first, if that many are by
+  /// chance.
+  static func ofOneEnd(_ missed: UInt64, of passed: UInt64) -> Double {
+    var chance = 2.0
+    for number in 1...max(1, min(missed, passed, most)) {
+      chance *= Double(number) / Double(max(missed, passed) + number)
+    }
+    return min(1, chance)
+  }
 }

@@ -33,10 +33,13 @@ extension FindingBuilder {
       && Chance.ofAtLeast(record.proven.count, expected: both * total) < rarity || isOneEnough
     let isLikely = odds.isKnown && Double(record.visible.count) > 3 * odds.near * total + 3
       && Chance.ofAtLeast(record.visible.count, of: total, reference: (odds.missed, Double(odds.passed))) < rarity
-    guard isProven || isLikely else { return }
+    // Where the next point showed others meanwhile, it did not stop recording.
+    let change = change(of: key, record)
+    let isSevered = change != nil && passed >= 5 && record.shownBetween >= max(5, record.visible.count / 2)
+      && Chance.ofOneEnd(record.visible.count, of: passed) < rarity / 1000
+    guard isProven || isLikely || isSevered else { return }
     if addHeldBack(key, record, passed: passed) { return }
     if isPolicy(key) || isByPeer(key, record) || isByFlow(key, record) || !isProven && isBesideTwin(key) { return }
-    let change = change(of: key, record)
     // Where all are gone from some time on, so are those that the next point need not have shown.
     let isWhole = change != nil && record.missedKinds.values.reduce(0, +) == record.missed.count
     let lost = isWhole ? record.missed : isProven ? record.proven : record.visible

@@ -62,7 +62,7 @@ struct FlowLosses: Sendable {
       places[key] = place
       losses[stretch].append(Loss(flow: flow))
     }
-    losses[stretch][place].record.note(trajectory, group, index, points: points, isProof: true)
+    losses[stretch][place].record.note(trajectory, group, index, points: points, shown: shown, isProof: true)
     guard losses[stretch][place].shown != shown else { return }
     losses[stretch][place].shown = shown
     losses[stretch][place].visibleTimes += 1

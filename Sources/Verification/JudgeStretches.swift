@@ -301,6 +301,12 @@ extension Judge {
     return topology.tunnelPoints[Int(host)].reduce(0) { $0 &+ shownFrames[$1] }
   }
 
+  /// The same of the points where a stretch ends.
+  private func shownFrames(atEndOf key: StretchKey) -> UInt64 {
+    guard key.stretch == .toPort || key.stretch == .betweenPorts else { return shownFrames(beyond: key) }
+    return topology.guestPoints[Int(key.port)].reduce(0) { $0 &+ shownFrames[$1] }
+  }
+
   /// - Parameters:
   ///   - points: how many points further on would have shown the frame, were it there.
   ///   - isProof: false for what switches may hold back.
@@ -318,8 +324,9 @@ extension Judge {
       stretches.flows.pass(record, group[index].flow)
     } else {
       let points = isProbative(group[index]) ? points : 0
+      let shown = points > 0 ? shownFrames(atEndOf: key) : 0
       stretches.change(record, isWaiting: mustWait(key, group[index].time)) {
-        $0.note(trajectory, group, index, points: points, isProof: isProof)
+        $0.note(trajectory, group, index, points: points, shown: shown, isProof: isProof)
       }
       guard isProof else { return }
       stretches.flows.lose(record, trajectory, group, index, points: points, shown: shownFrames(beyond: key))

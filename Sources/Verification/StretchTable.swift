@@ -41,9 +41,15 @@ struct StretchRecord: Sendable {
   var visible = FaultRecord()
   /// Of those: where a second point further on would have, too.
   var proven = FaultRecord()
+  /// How many frames the next point had shown in all, at the first and the last visible one.
+  private var shownBefore = UInt64.max
+  private var shownAfter: UInt64 = 0
+  /// How many others it showed between them.
+  var shownBetween: UInt64 { shownAfter > shownBefore ? shownAfter - shownBefore : 0 }
 
+  /// - Parameter shown: how many frames the next point has shown so far.
   mutating func note(
-    _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int, isProof: Bool
+    _ trajectory: UInt64, _ group: [Observation], _ index: Int, points: Int, shown: UInt64, isProof: Bool
   ) {
     missed.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
     missed.frames.add(group[index])
@@ -52,6 +58,8 @@ struct StretchRecord: Sendable {
     guard points > 0 else { return }
     visible.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
     visible.frames.add(group[index])
+    shownBefore = min(shownBefore, shown)
+    shownAfter = max(shownAfter, shown)
     guard points > 1 else { return }
     proven.add(trajectory: trajectory, group[index], isWeak: false, group: group, index: index)
     proven.frames.add(group[index])
@@ -62,6 +70,8 @@ struct StretchRecord: Sendable {
     visible.merge(other.visible)
     proven.merge(other.proven)
     missedKinds.merge(other.missedKinds, uniquingKeysWith: +)
+    shownBefore = min(shownBefore, other.shownBefore)
+    shownAfter = max(shownAfter, other.shownAfter)
   }
 }
 
