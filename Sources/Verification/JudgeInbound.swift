@@ -245,8 +245,8 @@ extension Judge {
         return fault
       }
       let lane = arrival.network
-      guard lane >= 0,
-        topology.vni(ofNetwork: Int(delivery.network)) != nil
+      guard lane >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil,
+        isLive(tunnelOf: delivery.host, delivery.start) || !mayBeTwins(group[Int(delivery.first)], in: delivery.network)
       else { return fault }
       let trajectory = trajectoryNumber(of: arrival, base)
       // A port whose tag is not its network's gets what that tag stands for: the flow is right.
@@ -275,7 +275,9 @@ extension Judge {
     if delivery.fromEntry < 0 { noteOrphan(delivery, group, base) }
     if delivery.fromEntry >= 0 {
       let entry = resolver.passages[Int(delivery.fromEntry)]
-      guard delivery.network >= 0, entry.network >= 0, !delivery.laneMatches else { return fault }
+      guard delivery.network >= 0, entry.network >= 0, !delivery.laneMatches,
+        !mayBeTwins(group[Int(delivery.first)], in: delivery.network)
+      else { return fault }
       let key = FaultKey(
         fault: .crossNetworkDelivery, host: delivery.host, network: entry.network, port: delivery.port,
         observed: UInt32(bitPattern: delivery.network), detail: UInt64(UInt32(bitPattern: entry.port)))
@@ -283,7 +285,8 @@ extension Judge {
       return true
     }
     guard delivery.network >= 0, topology.vni(ofNetwork: Int(delivery.network)) != nil,
-      let origin = origin(of: at), origin.network != delivery.network, delivery.basis != .ownership
+      let origin = origin(of: at), origin.network != delivery.network, delivery.basis != .ownership,
+      !mayBeTwins(group[Int(delivery.first)], in: delivery.network)
     else { return fault }
     // The way between is not known: the sender's own copies tell which side it was.
     var senderWrong = false

@@ -83,6 +83,7 @@ extension Judge {
     guard let vtep else { return }
     let key = LearningLedger.Key(host: delivery.host, vni: vni, mac: source)
     _ = ledger.note(key, from: vtep, at: delivery.start, grace: Judge.learningGrace)
+    if hasStale { retractStale(delivery.host, delivery.network, source, from: vtep, at: delivery.start) }
   }
 
   /// - Parameter entry: -1 for what a host sent of a guest whose port was not captured.
@@ -155,12 +156,9 @@ extension Judge {
 
   /// Frames that were repeated are judged late: an arrival that had told a host where a MAC is shows after what it sent
   /// there. That was right then.
-  private mutating func retractStale(_ arrival: TunnelSighting, _ seen: Observation) {
-    let key = FaultKey(
-      fault: .staleLocation, host: arrival.host, network: arrival.network, observed: UInt32(seen.outerFrom),
-      detail: seen.source.rawValue)
-    guard let stale = faults[key], seen.time <= stale.first, clamped(stale.first, minus: seen.time) <= Judge.learningGrace
-    else { return }
+  private mutating func retractStale(_ host: Int32, _ network: Int32, _ mac: MACAddress, from vtep: UInt16, at time: Int64) {
+    let key = FaultKey(fault: .staleLocation, host: host, network: network, observed: UInt32(vtep), detail: mac.rawValue)
+    guard let stale = faults[key], time <= stale.first, clamped(stale.first, minus: time) <= Judge.learningGrace else { return }
     faults[key] = nil
   }
 
@@ -446,7 +444,7 @@ extension Judge {
     if !visitors.isEmpty { visitors.remove(visitor(seen.source, tunnel.host)) }
     let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
-    if hasStale { retractStale(tunnel, seen) }
+    if hasStale { retractStale(tunnel.host, tunnel.network, seen.source, from: seen.outerFrom, at: seen.time) }
     guard let before, !topology.livesInSeveralPlaces(seen.source) || !makes(.movesByDesign),
       tunnel.sent >= 0 || tunnel.peer < 0 || !topology.hostHasTunnelPoint[Int(tunnel.peer)]
     else { return }

@@ -50,6 +50,21 @@ extension Judge {
     return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
   }
 
+  /// Whether a guest of a network has a frame's MAC and no capture of its port would show that it sent the frame: cloned
+  /// tenants send the same bytes.
+  func mayBeTwins(_ seen: Observation, in network: Int32, on host: Int32 = -1) -> Bool {
+    guard network >= 0, let owners = topology.portsOfMAC[seen.source], owners.count > 1, makes(.clonedTenants) else { return false }
+    return owners.contains { port in
+      topology.portNetwork[port] == network && (host < 0 || topology.portHost[port] == host)
+        && !(topology.portIsCaptured[port] && isLive(port: Int32(truncatingIfNeeded: port), seen.time))
+    }
+  }
+
+  /// Whether the entry that a copy was given to left in its own lane as well.
+  private func isBesideOwn(_ tunnel: TunnelSighting, _ network: Int32) -> Bool {
+    resolver.tunnels.contains { $0.direction == tunnel.direction && $0.entry == tunnel.entry && topology.isLane($0, of: network) }
+  }
+
   /// Compares the VNI and the tags of a tunnel frame with the network of the port on `sender` that it came from.
   mutating func judgeLane(
     of tunnel: TunnelSighting, at sender: Int32, network: Int32, port: Int32, _ trajectory: UInt64, isWeak: Bool,
@@ -61,7 +76,8 @@ extension Judge {
     let isLaneKnown = tunnel.entry >= 0 && resolver.passages[Int(tunnel.entry)].tagsKnown
     if topology.vni(ofNetwork: Int(network)) != nil, !topology.isLane(tunnel, of: network),
       // Of a trunk, the tag at the port says which network a frame is of.
-      isLaneKnown || !topology.portFacts[Int(port)].hasSubports
+      isLaneKnown || !topology.portFacts[Int(port)].hasSubports,
+      !mayBeTwins(seen, in: tunnel.network, on: sender) || !isBesideOwn(tunnel, network)
     {
       let key = FaultKey(fault: .wrongVNI, host: sender, network: network, port: port, observed: tunnel.vni)
       let isClone = isClone(seen.source, network: tunnel.network, on: sender)
