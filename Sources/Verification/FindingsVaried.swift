@@ -245,6 +245,13 @@ extension FindingBuilder {
           + "have told it that \(isOne ? "it has" : "they have") moved")
       return
     }
+    if !isInstalled, draft.finding.cause == nil, judge.passing.sentMissed[Int(key.host)] >= record.count {
+      // Of a flood, the copy to where they live may be what the capture lacks.
+      unsettled.append(
+        message + ": its capture lacks \(judge.passing.sentMissed[Int(key.host)]) of the frames that it sent, and these may have "
+          + "gone there as well")
+      return
+    }
     drafts.append(draft)
   }
 
