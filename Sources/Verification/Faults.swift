@@ -128,6 +128,10 @@ struct FaultRecord: Sendable {
   var weak: UInt64 = 0
   /// Of `count`: those whose source MAC a port of the network that got them has, too.
   var clones: UInt64 = 0
+  /// Of `count`: those that guests may have handed on, by their ports.
+  var forwarded: [ForwarderPair: UInt64] = [:]
+  /// Such guests are known to do that, and explain it all.
+  var isForwarded = false
   /// Of frames that went astray: those that ports of their own lane got as well.
   var alsoRight: UInt64 = 0
   /// Where a MAC was proven to be, or was before.
@@ -157,6 +161,7 @@ struct FaultRecord: Sendable {
     groupDestinations += other.groupDestinations
     weak += other.weak
     clones += other.clones
+    for (pair, number) in other.forwarded { forwarded[pair, default: 0] += number }
     alsoRight += other.alsoRight
     if expectedVTEP == nil { expectedVTEP = other.expectedVTEP }
     for rival in other.rivals { note(rival: rival) }
@@ -168,13 +173,14 @@ struct FaultRecord: Sendable {
 
   mutating func add(
     trajectory: UInt64, _ observation: Observation, copies: UInt64 = 1, isWeak: Bool, isClone: Bool = false,
-    group: [Observation], index: Int
+    forwarders: [ForwarderPair] = [], group: [Observation], index: Int
   ) {
     if trajectory != lastTrajectory {
       lastTrajectory = trajectory
       count += 1
       if isWeak { weak += 1 }
       if isClone { clones += 1 }
+      for pair in forwarders { forwarded[pair, default: 0] += 1 }
       if observation.destination.isGroup {
         groupDestinations += 1
       } else if destinations.count < 16 || destinations[observation.destination] != nil {

@@ -5,7 +5,7 @@ import Wire
 
 /// Turns the judge's faults into findings: one cause, one finding, with what follows from it attached.
 struct FindingBuilder {
-  let judge: Judge
+  private(set) var judge: Judge
   let installed: InstalledView
   let survey: SurveyResult
   let captures: [CaptureOutcome]
@@ -65,6 +65,7 @@ struct FindingBuilder {
   typealias Case = (key: FaultKey, record: FaultRecord)
 
   mutating func build(_ contradictions: [InstalledCheck.Contradiction]) {
+    judge.discountForwarded()
     addTagMismatches()
     addPassingTags()
     addMirrors()

@@ -73,7 +73,12 @@ extension FindingBuilder {
   func soften(_ draft: inout Draft, _ next: String) {
     guard draft.finding.certainty == .suspected else { return }
     draft.finding.severity = .warning
-    draft.finding.next.append(next)
+    if let key = draft.key, judge.faults[key]?.isForwarded ?? false {
+      draft.finding.message += " (or a guest hands frames on between these networks: two of its ports show them)"
+      draft.finding.next.append("capture tap and qvo of each port of the guest that hands frames on, so that they tell which way frames go")
+    } else {
+      draft.finding.next.append(next)
+    }
   }
 
   mutating func addWrongLocalVLAN(_ key: FaultKey, _ record: FaultRecord) {

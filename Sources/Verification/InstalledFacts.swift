@@ -12,6 +12,9 @@ struct InstalledFacts: Sendable {
   let learnedLifetime: [Int64]
   /// A contradiction that frames which arrive would meet; that frames which leave would meet.
   private var watchesIn: [Bool]
+  /// By port: its guest may hand on others' frames to another of its ports, on another network.
+  let mayForward: [Bool]
+  let hasForwarders: Bool
   private(set) var watchesOut: [Bool]
   /// When flows that arriving frames would meet were there, of cells where that was so for a part of the time.
   private var inwardSpans: [Int: InstalledTimeline.Span] = [:]
@@ -78,6 +81,8 @@ struct InstalledFacts: Sendable {
         }
       }
     }
+    mayForward = InstalledFacts.forwarders(topology, installed)
+    hasForwarders = mayForward.contains(true)
     learnedLifetime = installed.learnedLifetime
     blindInward = watchesIn.indices.filter { watchesIn[$0] && !topology.hostHasTunnelPoint[$0 / networks] }
       .map { (Int32($0 / networks), Int32($0 % networks)) }

@@ -71,6 +71,8 @@ struct Judge: Sendable {
   let migrants: Set<MACAddress>
   /// By port: it was there before, and not after.
   let unplugged: [Bool]
+  /// Ports of guests that hand frames on.
+  var forwarders: [ForwarderPair: ForwarderRecord] = [:]
   /// Who sends as a MAC, by host; who answers for an address, by MAC.
   var senders = ClaimLedger()
   var answers = ClaimLedger()
@@ -156,6 +158,7 @@ struct Judge: Sendable {
       noteFiltered(number, group, base)
       return
     }
+    noteForwarders(group)
     var fault = false
     var crossed = false
 

@@ -10,7 +10,8 @@ extension Judge {
   ) {
     let key = bounded(key)
     faults[key, default: FaultRecord()].add(
-      trajectory: trajectory, group[index], isWeak: isWeak, isClone: isClone, group: group, index: index)
+      trajectory: trajectory, group[index], isWeak: isWeak, isClone: isClone, forwarders: mayHaveForwarded(key, group),
+      group: group, index: index)
     faults[key]?.frames.add(group[index])
   }
 
@@ -40,7 +41,7 @@ extension Judge {
       trajectory: trajectory, group[Int(delivery.last)], isWeak: false,
       isClone: key.fault == .crossNetworkDelivery
         && isClone(group[Int(delivery.last)].source, network: delivery.network),
-      group: group, index: Int(delivery.last))
+      forwarders: mayHaveForwarded(key, group), group: group, index: Int(delivery.last))
     noteFrames(of: delivery, key, group)
   }
 
