@@ -19,6 +19,10 @@ func frameClass(_ headers: FrameHeaders) -> Observation.Class {
     return headers.arpOperation == 1 ? .arpRequest : headers.arpOperation == 2 ? .arpReply : .other
   case .ipv4, .ipv6:
     if headers.isFragment, headers.fragmentOffset > 0 { return .fragment }
+    // Of a packet whose transport header was cut off, its protocol is known all the same.
+    if headers.transport == .none {
+      return headers.ipProtocol == IPProtocol.tcp ? .tcp : headers.ipProtocol == IPProtocol.udp ? .udp : .other
+    }
     switch headers.transport {
     case .tcp: return .tcp
     case .udp: return .udp

@@ -138,6 +138,9 @@ struct FaultRecord: Sendable {
   var expectedVTEP: UInt16?
   /// The MACs or hosts that are in dispute, or that were spoofed: a few of them.
   private(set) var rivals: [UInt64] = []
+  /// Of `count`: those that did not follow another at once. Captures lose frames in bursts.
+  private(set) var moments: UInt64 = 0
+  private static var burst: Int64 { 10_000_000 }
   /// Number of the last trajectory counted.
   var lastTrajectory = UInt64.max
 
@@ -162,6 +165,7 @@ struct FaultRecord: Sendable {
     weak += other.weak
     clones += other.clones
     for (pair, number) in other.forwarded { forwarded[pair, default: 0] += number }
+    moments += other.moments
     alsoRight += other.alsoRight
     if expectedVTEP == nil { expectedVTEP = other.expectedVTEP }
     for rival in other.rivals { note(rival: rival) }
@@ -178,6 +182,7 @@ struct FaultRecord: Sendable {
     if trajectory != lastTrajectory {
       lastTrajectory = trajectory
       count += 1
+      if observation.time > clamped(last, plus: FaultRecord.burst) { moments += 1 }
       if isWeak { weak += 1 }
       if isClone { clones += 1 }
       for pair in forwarders { forwarded[pair, default: 0] += 1 }

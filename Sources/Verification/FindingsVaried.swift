@@ -191,7 +191,8 @@ extension FindingBuilder {
   /// Without a strange station this may as well be frames that the sender's captures lost: whether there are too many.
   private func isBeyondChance(_ item: Case) -> Bool {
     let owner = Judge.Ownership(rawValue: UInt8(truncatingIfNeeded: item.key.observed)) ?? .unknown
-    guard owner == .elsewhere || owner == .notSent else { return false }
+    // One burst of loss may take what all captures of a host would have shown.
+    guard owner == .elsewhere || owner == .notSent || owner == .notSentByOne, item.record.moments > 1 else { return false }
     let sender = Int(item.key.port)
     // What chance explains: frames that both points of the sender lost, or one where only one looked.
     let missed = Double(judge.passing.sentMissed[sender])
@@ -200,7 +201,8 @@ extension FindingBuilder {
     let expected = owner == .notSent ? rate * missed : missed
     // And those of which the sender's captures hold too little.
     let points = topology.points.indices.filter { topology.points[$0].isTunnel && topology.points[$0].host == sender }
-    return Double(item.record.count) > 10 * (expected + 0.4) + Double(tooShort(at: points))
+    let count = owner == .notSentByOne ? item.record.moments : item.record.count
+    return Double(count) > 10 * (expected + 0.4) + Double(tooShort(at: points))
   }
 
   // MARK: Locations

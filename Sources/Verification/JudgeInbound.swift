@@ -156,18 +156,31 @@ extension Judge {
     case plausible
     /// It lives on that host, whose port was captured and did not show the frame.
     case notSent
+    /// The same, but what lacks the frame is one capture of the port and of the underlay: it may have lost both sightings.
+    case notSentByOne
     /// It lives elsewhere.
     case elsewhere
   }
 
   func ownership(of mac: MACAddress, on host: Int32, at time: Int64) -> Ownership {
     guard let owners = topology.portsOfMAC[mac], !owners.isEmpty else { return .unknown }
-    var here = false
+    var result = Ownership.elsewhere
     for owner in owners where topology.portHost[owner] == host {
-      here = true
-      if topology.portIsCaptured[owner], isLive(port: Int32(owner), time) { return .notSent }
+      let isSilent = topology.portIsCaptured[owner] && isLive(port: Int32(owner), time)
+      if isSilent, !isCapturedWithUnderlay(owner) { return .notSent }
+      if result != .notSentByOne { result = isSilent ? .notSentByOne : .plausible }
     }
-    return here ? .plausible : .elsewhere
+    return result
+  }
+
+  /// Whether all captures of a port are those of its host's underlay, too (`-i any`): they lose frames of both at once.
+  private func isCapturedWithUnderlay(_ port: Int) -> Bool {
+    let host = Int(topology.portHost[port])
+    return topology.guestPoints[port].allSatisfy { point in
+      topology.plan.points[point].captures.allSatisfy { capture in
+        topology.tunnelPoints[host].contains { topology.plan.points[$0].captures.contains(capture) }
+      }
+    }
   }
 
   func hasEntry(on host: Int32) -> Bool {

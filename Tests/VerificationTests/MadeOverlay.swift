@@ -67,6 +67,10 @@ struct MadeOverlay {
   var isComplete = false
   /// Interfaces that are not captured, as `host/interface`.
   var uncaptured: Set<String> = []
+  /// Octets that captures keep of a frame.
+  var snapLength = 262_144
+  /// Each host has one capture of all its interfaces.
+  var isOneFile = false
   /// Changes a dump before it is written: host, `br-tun` or `br-int`, and its lines.
   var editFlows: (Int, String, [String]) -> [String] = { $2 }
   /// Changes the text of `ovs-vsctl show` of a host.
@@ -282,7 +286,14 @@ struct MadeOverlay {
 
   func files() -> [String: Data] {
     var files: [String: Data] = ["lanecheck.yaml": Data(manifest.utf8)]
-    for (file, list) in records { files[file] = MadeOverlay.pcap(list.sorted { $0.time < $1.time }) }
+    if isOneFile {
+      for host in hosts {
+        let own = records.filter { $0.key.hasPrefix(host + "/") }
+        files["\(host)/all.pcapng"] = try? MadeOverlay.joined(own, snapLength)
+      }
+    } else {
+      for (file, list) in records { files[file] = MadeOverlay.pcap(list.sorted { $0.time < $1.time }, snapLength) }
+    }
     for (path, text) in state { files[path] = Data(text.utf8) }
     for host in hosts.indices where hasFlows {
       files["\(hosts[host])/ovs-vsctl-show.txt"] = Data(editShow(host, show(host)).utf8)
@@ -296,20 +307,6 @@ struct MadeOverlay {
 
   func verify(_ options: (inout VerifyOptions) -> Void = { _ in }) throws -> Report {
     try Bundles.verify(files: files(), options)
-  }
-
-  static func pcap(_ records: [(time: Int64, bytes: [UInt8])]) -> Data {
-    var data: [UInt8] = []
-    func put(_ value: UInt32) { for shift in [0, 8, 16, 24] { data.append(UInt8(truncatingIfNeeded: value >> shift)) } }
-    for value: UInt32 in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1] { put(value) }
-    for (time, bytes) in records {
-      put(UInt32(time / 1_000_000_000))
-      put(UInt32(time % 1_000_000_000))
-      put(UInt32(bytes.count))
-      put(UInt32(bytes.count))
-      data += bytes
-    }
-    return Data(data)
   }
 
   private var manifest: String {
