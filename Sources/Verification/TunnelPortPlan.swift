@@ -1,5 +1,6 @@
 import Deployment
 import Observations
+import Wire
 
 /// The UDP ports on which the hosts' tunnels send and receive: as configured, else as their frames show. Hosts may have
 /// Geneve tunnels beside those of VXLAN.
@@ -12,7 +13,9 @@ struct TunnelPortPlan: Sendable {
   private var pairs: [UInt64: UInt16] = [:]
   /// The same for Geneve.
   private var genevePairs: [UInt64: UInt16] = [:]
-  /// By host; nil where its tunnels differ, or nothing is known.
+  /// Geneve's port: a host that has none for VXLAN's tunnels there may well have for these.
+  private let geneve: UInt16
+  /// By host, VXLAN's; nil where its tunnels differ, or nothing is known.
   private var hosts: [UInt16?]
   /// Of hosts without known tunnels: who sends to whom on which port.
   private var sendings: Set<Sending> = []
@@ -25,6 +28,7 @@ struct TunnelPortPlan: Sendable {
 
   init(_ survey: SurveyResult) {
     let deployment = survey.deployment
+    geneve = survey.plan.tunnelPorts.geneve
     let tunnels = deployment.hosts.indices.map { deployment.tunnels(of: $0) }
     var votes: [UInt16: Int] = [:]
     hosts = tunnels.map { tunnels in
@@ -43,7 +47,7 @@ struct TunnelPortPlan: Sendable {
     }
     // Another overlay may share the addresses: what most frames use is ours.
     var sent: [Int: [UInt16: Int]] = [:]
-    for seen in survey.sample where seen.tunnelPort != 0 && seen.direction == .out {
+    for seen in survey.sample where seen.tunnelPort != 0 && seen.tunnelPort != geneve && seen.direction == .out {
       sent[survey.plan.points[Int(seen.point)].host, default: [:]][seen.tunnelPort, default: 0] += 1
     }
     let ends = survey.plan.vteps.hosts
@@ -80,6 +84,7 @@ struct TunnelPortPlan: Sendable {
     guard host >= 0 else { return nil }
     let key = TunnelPortPlan.key(host, peer)
     if genevePairs[key] == seen { return seen }
+    if seen == geneve { return pairs[key] }
     return pairs[key] ?? hosts[Int(host)]
   }
 }
