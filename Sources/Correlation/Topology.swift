@@ -231,8 +231,7 @@ public final class Topology: Sendable {
   public func network(ofVNI vni: UInt32, udpPort: UInt16) -> Int32 {
     let network = networkOfVNI[vni] ?? -1
     guard network < 0, !networkOfSharedVNI.isEmpty else { return network }
-    let kind: Network.Kind = udpPort == 0 ? .gre : udpPort == plan.tunnelPorts.geneve ? .geneve : .vxlan
-    return networkOfSharedVNI[SharedLane(vni: vni, kind: kind)] ?? -1
+    return networkOfSharedVNI[SharedLane(vni: vni, kind: plan.kind(ofTunnelTo: udpPort))] ?? -1
   }
 
   /// The kind of tunnel of a network, where another network has its VNI in tunnels of another kind; else nil.

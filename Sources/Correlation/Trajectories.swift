@@ -50,6 +50,9 @@ public struct TunnelSighting: Sendable, BitwiseCopyable {
   public var deliveries: Int32 = 0
   /// Tunnel points of the host that showed it: a bond and its member, a VLAN device and the device beneath.
   var points: UInt64 = 0
+
+  /// Whether two have the same tunnel ID, and are not of two networks that share it in tunnels of several kinds.
+  public func isSameLane(as other: TunnelSighting) -> Bool { vni == other.vni && network == other.network }
 }
 
 /// Tells the trajectories of a group of equal frames apart: which passage entered the network, which
@@ -258,10 +261,10 @@ public struct TrajectoryResolver: Sendable {
 
   /// How many lanes the copies that left are in; 2 stands for more.
   private var lanes: Int {
-    var first: UInt32?
+    var first: TunnelSighting?
     for tunnel in tunnels where tunnel.direction == .out {
-      if let first, first != tunnel.vni { return 2 }
-      first = tunnel.vni
+      if let first, !first.isSameLane(as: tunnel) { return 2 }
+      first = tunnel
     }
     return first == nil ? 0 : 1
   }
@@ -304,7 +307,7 @@ public struct TrajectoryResolver: Sendable {
   /// beside them, not twice.
   private func isBeside(_ entry: Int, _ copy: Int, _ group: [Observation]) -> Bool {
     let (tunnel, receiver) = (tunnels[copy], group[Int(tunnels[copy].observation)].outerTo)
-    for other in tunnels where other.host == tunnel.host && other.vni == tunnel.vni {
+    for other in tunnels where other.host == tunnel.host && other.isSameLane(as: tunnel) {
       if other.direction == .in { return false }
       if other.direction == .out, Int(other.entry) == entry, group[Int(other.observation)].outerTo == receiver { return false }
     }
@@ -318,7 +321,7 @@ public struct TrajectoryResolver: Sendable {
       var best: Int32 = -1
       for candidate in tunnels.indices {
         let copy = tunnels[candidate]
-        guard copy.direction == .out, copy.host == arrival.peer, copy.vni == arrival.vni else { continue }
+        guard copy.direction == .out, copy.host == arrival.peer, copy.isSameLane(as: arrival) else { continue }
         let sent = group[Int(copy.observation)]
         guard sent.outerTo == seen.outerTo, sent.outerFrom == seen.outerFrom else { continue }
         var taken = false

@@ -4,23 +4,28 @@ import Wire
 /// Networks, MACs and addresses of ports that no source names, by the frames of the sample.
 extension Survey {
   /// Networks of ports that no source names: by the VNI under which their frames travel.
+  ///
+  /// Networks are told apart by the kind of their tunnels and their ID: the same number may be one network's key in GRE
+  /// and another's VNI in VXLAN.
   mutating func inferNetworks() {
     defer { nameAddresses() }
     let unknown = Set(result.deployment.ports.indices.filter { result.deployment.ports[$0].network == nil })
     if result.deployment.networks.isEmpty { result.inferredNetworks = true }
+    let lanes = lanesOfSample()
+    // An ID that a network has in tunnels of another kind is not that network's.
+    addNetworks(of: lanes.filter { hasID($0.vni) }, among: lanes)
     // Ports that only `ovs-vsctl show` lists: whose they are shows in what they send.
     let nameless = Set(
       result.deployment.ports.indices.filter {
         result.deployment.ports[$0].macs.isEmpty && result.deployment.ports[$0].source == .installed
       })
     guard !unknown.isEmpty || !nameless.isEmpty || result.inferredNetworks else { return }
-    var votes: [Int: [UInt32: Int]] = [:]
-    /// Of frames that leave without the tag that their guest gave them, as from a trunk: port → tag → VNI.
-    var tagVotes: [Int: [UInt16: [UInt32: Int]]] = [:]
+    var votes: [Int: [Lane: Int]] = [:]
+    /// Of frames that leave without the tag that their guest gave them, as from a trunk: port → tag → lane.
+    var tagVotes: [Int: [UInt16: [Lane: Int]]] = [:]
     /// Of frames that arrive with a tag that they did not have in the tunnel.
-    var tagged: [Int: [UInt32: Int]] = [:]
+    var tagged: [Int: [Lane: Int]] = [:]
     var macs: [Int: [MACAddress: Int]] = [:]
-    var vnis: [UInt32: Int] = [:]
     for group in sightings() {
       for (i, guest) in group.enumerated() {
         let point = result.plan.points[Int(guest.point)]
@@ -34,20 +39,17 @@ extension Survey {
           guard tunnel.direction == (leaving ? .out : .in), !leaving || isEntry(i, in: group) else { continue }
           if leaving { macs[port, default: [:]][guest.source, default: 0] += 1 }
           guard unknown.contains(port) else { continue }
+          let lane = lane(of: tunnel)
           if guest.tagCount <= tunnel.tagCount || guest.vid == 0 {
-            votes[port, default: [:]][tunnel.vni, default: 0] += 1
+            votes[port, default: [:]][lane, default: 0] += 1
           } else if !leaving {
-            tagged[port, default: [:]][tunnel.vni, default: 0] += 1
+            tagged[port, default: [:]][lane, default: 0] += 1
           } else {
-            tagVotes[port, default: [:]][guest.vid, default: [:]][tunnel.vni, default: 0] += 1
+            tagVotes[port, default: [:]][guest.vid, default: [:]][lane, default: 0] += 1
           }
         }
       }
     }
-    for tunnel in result.sample where tunnel.vni != 0 || tunnel.outerFrom != VTEPTable.none {
-      if tunnel.outerFrom < ObservationBuilder.unknownBase { vnis[tunnel.vni, default: 0] += 1 }
-    }
-    let kind = overlayKind()
     let silent = unknown.union(nameless).filter { macs[$0] == nil && result.deployment.ports[$0].macs.isEmpty }
     if !silent.isEmpty {
       for (port, own) in lonelySources() where silent.contains(port) { macs[port] = own }
@@ -56,14 +58,10 @@ extension Survey {
     // A guest that sends no such frames has no trunk.
     for (port, counts) in tagged where tagVotes[port] == nil { votes[port, default: [:]].merge(counts, uniquingKeysWith: +) }
     let named = Set((Array(votes.values) + tagVotes.values.flatMap(\.values)).flatMap(\.keys))
-    for vni in vnis.keys.sorted() where result.inferredNetworks || named.contains(vni) {
-      if result.deployment.networks.contains(where: { $0.isOverlay && $0.segmentationID == vni }) { continue }
-      result.deployment.networks.append(
-        Network(name: "vni-\(vni)", kind: kind, segmentationID: vni, source: .inferred))
-    }
-    func network(of counts: [UInt32: Int]) -> Int? {
+    addNetworks(of: lanes.filter { result.inferredNetworks || named.contains($0) }, among: lanes)
+    func network(of counts: [Lane: Int]) -> Int? {
       guard let best = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
-      return result.deployment.networks.firstIndex { $0.isOverlay && $0.segmentationID == best.key }
+      return self.network(in: best.key, among: lanes)
     }
     for port in unknown.sorted() {
       let untagged = votes[port].flatMap { network(of: $0) }
@@ -136,10 +134,6 @@ extension Survey {
     let most = own.values.max() ?? 0
     return own.filter { mac, count in count == most || !macs.contains { $0.key != port && $0.value[mac] ?? 0 > count } }.keys
       .sorted()
-  }
-
-  private func overlayKind() -> Network.Kind {
-    result.sample.contains { $0.outerFrom != VTEPTable.none && $0.tunnelPort == 0 } ? .gre : .vxlan
   }
 
   /// Gives ports whose addresses no source names those that their MACs announced.

@@ -26,6 +26,12 @@ public struct ObservationPlan: Sendable {
 
   public init() {}
 
+  /// The kind of tunnel that a frame came in, which tells networks with the same ID apart.
+  /// - Parameter udpPort: destination port of the outer header; 0 for GRE.
+  public func kind(ofTunnelTo udpPort: UInt16) -> Network.Kind {
+    udpPort == 0 ? .gre : udpPort == tunnelPorts.geneve ? .geneve : .vxlan
+  }
+
   public enum Route: Sendable {
     case none
     case point(Int)

@@ -182,7 +182,7 @@ extension Judge {
   /// may be that.
   func isChance(_ key: FaultKey, _ record: FaultRecord) -> Bool {
     guard record.clones == record.count, key.network >= 0 else { return false }
-    let other = key.fault == .wrongVNI ? topology.network(ofVNI: key.observed) : Int32(bitPattern: key.observed)
+    let other = key.fault == .wrongVNI ? lane(key, record) : Int32(bitPattern: key.observed)
     let senders = topology.portsOn.indices.filter {
       $0 != Int(key.host) && other >= 0 && !topology.ports(on: Int32($0), of: other).isEmpty
     }

@@ -117,10 +117,16 @@ struct FindingBuilder {
 
   func vniText(_ vni: UInt32) -> String { "VNI \(vni) (0x\(String(vni, radix: 16)))" }
 
-  /// The network whose lane a VNI is, as words.
-  func laneText(_ vni: UInt32) -> String {
-    guard let network = topology.networkOfVNI[vni], network >= 0 else { return "a VNI that no known network has" }
+  /// The network whose lane a wrong VNI is, as words.
+  func laneText(_ key: FaultKey, _ record: FaultRecord) -> String {
+    let network = judge.lane(key, record)
+    guard network >= 0 else { return "a VNI that no known network has" }
     return "the lane of network \(networkName(network))"
+  }
+
+  /// The kind of tunnels of a network whose VNI another network has in tunnels of another kind, as words.
+  func sharedKindText(_ network: Int32) -> String {
+    topology.sharedKind(ofNetwork: Int(network)).map { " in \($0.rawValue.uppercased()) tunnels" } ?? ""
   }
 
   func localVLAN(_ host: Int32, _ network: Int32) -> UInt16? {

@@ -85,7 +85,7 @@ extension FindingBuilder {
     case .wrongVNI:
       if let tagged = tagDraft(key.port, key.network) { return tagged }
       // What arrives on the wrong VLAN is learned there: answers then leave in the lane it came from.
-      let lane = topology.networkOfVNI[key.observed] ?? -1
+      let lane = judge.faults[key].map { judge.lane(key, $0) } ?? topology.network(ofVNI: key.observed)
       // Floods follow no learned entry: the flow that sends them there is at fault itself.
       let isFlood = judge.faults[key].map { $0.groupDestinations > 0 } ?? false
       if isFlood, drafts[index].finding.cause?.kind == .flow { return nil }

@@ -55,7 +55,7 @@ extension FindingBuilder {
     switch key.fault {
     case .crossNetworkDelivery:
       key.network == leak.from && Int32(bitPattern: key.observed) == leak.to && (key.via == nil ? key.host : key.viaHost) == leak.host
-    case .wrongVNI: key.host == leak.host && key.network == leak.from && topology.network(ofVNI: key.observed) == leak.to
+    case .wrongVNI: key.host == leak.host && key.network == leak.from && (judge.faults[key].map { judge.lane(key, $0) } ?? topology.network(ofVNI: key.observed)) == leak.to
     case .wrongLocalVLAN:
       key.host == leak.host && key.network == leak.from && key.detail == 0 && Int32(bitPattern: key.observed) == leak.to
     default: false

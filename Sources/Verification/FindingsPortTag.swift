@@ -59,7 +59,7 @@ extension FindingBuilder {
       guard let record = judge.faults[key], record.weak < record.count, record.clones < record.count, !isByTag(key) else { continue }
       switch key.fault {
       case .wrongVNI where key.port >= 0 && !isInstalled(wrongLane: key):
-        let lane = Lane(port: key.port, network: topology.network(ofVNI: key.observed))
+        let lane = Lane(port: key.port, network: judge.lane(key, record))
         left[lane, default: FaultRecord()].merge(record)
         others[lane, default: 0] += record.count
       case .crossNetworkDelivery where key.via == nil || isBeside(key):

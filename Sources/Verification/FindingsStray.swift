@@ -13,7 +13,7 @@ extension FindingBuilder {
     let port = deployment.ports[Int(key.port)]
     // A trunk's subports come in by other ports.
     guard port.network == Int(key.network), let name = port.bridgePort, let seen = wrongSighting(record) else { return false }
-    let lane = topology.network(ofVNI: key.observed)
+    let lane = judge.lane(key, record)
     guard
       let way = installed.leaving(
         host: Int(key.host), by: name, like: seen, on: key.observed, laneVLAN: localVLAN(key.host, lane),
@@ -136,7 +136,7 @@ extension FindingBuilder {
       return true
     }
     guard let name = deployment.ports[Int(key.port)].bridgePort else { return false }
-    let lane = topology.network(ofVNI: key.observed)
+    let lane = judge.lane(key, record)
     return installed.leaving(
       host: Int(key.host), by: name, like: seen, on: key.observed, laneVLAN: localVLAN(key.host, lane),
       during: record.stretch) != nil

@@ -14,8 +14,9 @@ extension FindingBuilder {
       ? "broadcast and multicast" : record.groupDestinations == 0 ? "unicast" : "frames"
     let vlanText = vlan.map { " (VLAN \($0))" } ?? ""
     let message =
-      "\(hostName(key.host)) sends \(what) of \(networkName(key.network))\(vlanText) on \(vniText(key.observed)), "
-      + "\(laneText(key.observed)); \(networkName(key.network))'s is \(vniText(vni))"
+      "\(hostName(key.host)) sends \(what) of \(networkName(key.network))\(vlanText) on \(vniText(key.observed))"
+      + "\(sharedKindText(judge.lane(key, record))), \(laneText(key, record)); "
+      + "\(networkName(key.network))'s is \(vniText(vni))\(sharedKindText(key.network))"
     var draft = draft(
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network, message: message)
     draft.finding.expected = [("vni", .number(Int64(vni)))]

@@ -100,7 +100,7 @@ extension Judge {
 
   /// Where a host has heard a MAC in a port's network.
   private func heard(_ mac: MACAddress, _ entry: Passage) -> LearningLedger.Location? {
-    topology.vni(ofNetwork: Int(entry.network)).flatMap { ledger.location(entry.host, $0, mac) }
+    topology.vni(ofNetwork: Int(entry.network)).flatMap { ledger.location(entry.host, learningLane(entry.network, $0), mac) }
   }
 
   /// Whether the switch knows where a unicast frame goes: then it shows at no port but the one that it came from.

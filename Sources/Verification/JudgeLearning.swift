@@ -81,7 +81,7 @@ extension Judge {
       vtep = topology.plan.hostVTEPs[Int(topology.portHost[owners[0]])].first
     }
     guard let vtep else { return }
-    let key = LearningLedger.Key(host: delivery.host, vni: vni, mac: source)
+    let key = LearningLedger.Key(host: delivery.host, lane: learningLane(delivery.network, vni), mac: source)
     _ = ledger.note(key, from: vtep, at: delivery.start, grace: Judge.learningGrace)
     if hasStale { retractStale(delivery.host, delivery.network, source, from: vtep, at: delivery.start) }
   }
@@ -116,7 +116,7 @@ extension Judge {
     }
     // Cooked captures have no destination; MACs that live in several places may be anywhere.
     guard first.destination != .zero, !topology.livesInSeveralPlaces(first.destination) || !makes(.severalLocations),
-      let location = ledger.location(host, vni, first.destination), location.since <= first.time
+      let location = ledger.location(host, learningLane(network, vni), first.destination), location.since <= first.time
     else { return false }
     if receivers.count > 1 {
       // Flows that never learn need no time to.
@@ -195,7 +195,7 @@ extension Judge {
     let cell = cell(host, network)
     guard let owner = topology.portsOfMAC[first.destination]?.first(where: { topology.portNetwork[$0] == network }) else {
       // Unicast to a MAC that nobody has is flooded, and nobody answers it.
-      guard ledger.location(host, vni, first.destination) == nil else { return false }
+      guard ledger.location(host, learningLane(network, vni), first.destination) == nil else { return false }
       for peer in facts.unflooded[cell] {
         let isReached = receivers.contains { Int($0) < topology.vtepHost.count && topology.vtepHost[Int($0)] == peer }
         let key = StretchKey(stretch: .floodCopy, host: host, peer: peer, network: network)
@@ -220,7 +220,7 @@ extension Judge {
       return true
     }
     // Unicast to a MAC that was never heard is flooded.
-    guard facts.unflooded[cell].contains(home), ledger.location(host, vni, first.destination) == nil
+    guard facts.unflooded[cell].contains(home), ledger.location(host, learningLane(network, vni), first.destination) == nil
     else { return false }
     for tunnel in resolver.tunnels where tunnel.isCopy(of: entry, from: host) {
       let key = StretchKey(stretch: .floodCopy, host: host, peer: home, network: network)
@@ -442,7 +442,7 @@ extension Judge {
     if seen.tunnelPort != 0, let port, port != seen.tunnelPort { return }
     if isUnmapped(tunnel, at: seen.time) { return }
     if !visitors.isEmpty { visitors.remove(visitor(seen.source, tunnel.host)) }
-    let key = LearningLedger.Key(host: tunnel.host, vni: tunnel.vni, mac: seen.source)
+    let key = LearningLedger.Key(host: tunnel.host, lane: learningLane(tunnel.network, tunnel.vni), mac: seen.source)
     let before = ledger.note(key, from: seen.outerFrom, at: seen.time, grace: Judge.learningGrace)
     if hasStale { retractStale(tunnel.host, tunnel.network, seen.source, from: seen.outerFrom, at: seen.time) }
     guard let before, !topology.livesInSeveralPlaces(seen.source) || !makes(.movesByDesign),

@@ -180,7 +180,7 @@ extension FindingBuilder {
       key, record, rule: key.fault.rule, severity: .error, host: key.host, network: key.network,
       message: "tunnel frames of \(networkName(key.network)) that \(sender) sends"
         + (sent.map { " on \(vniText($0))" } ?? "") + " arrive at \(hostName(key.host)) on \(vniText(key.observed)), "
-        + "\(laneText(key.observed)): their tunnel header is changed on the underlay")
+        + "\(laneText(key, record)): their tunnel header is changed on the underlay")
     draft.finding.cause = Cause(kind: .underlay, text: "the underlay between \(sender) and \(hostName(key.host))")
     if let sent { draft.finding.expected = [("vni", .number(Int64(sent)))] }
     draft.finding.observed = [("vni", .number(Int64(key.observed)))]

@@ -127,6 +127,15 @@ extension Judge {
     return found
   }
 
+  /// The network whose lane frames on a wrong VNI are in; -1 where it is none's. Of networks that share the VNI, the kind
+  /// of tunnel tells which.
+  func lane(_ key: FaultKey, _ record: FaultRecord) -> Int32 {
+    guard record.example.indices.contains(record.wrong), topology.points[Int(record.example[record.wrong].point)].isTunnel else {
+      return topology.network(ofVNI: key.observed)
+    }
+    return topology.network(ofVNI: key.observed, udpPort: record.example[record.wrong].tunnelPort)
+  }
+
   /// Whether a tunnel frame's VNI is none of a known network. That its receiver has no ports of it does not matter.
   func isUnknownVNI(_ tunnel: TunnelSighting) -> Bool {
     if tunnel.network == -1, topology.networkOfVNI[tunnel.vni] == nil { return true }

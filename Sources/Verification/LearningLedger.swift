@@ -1,14 +1,23 @@
 import Correlation
+import Deployment
 import Wire
 
 /// Where each host last saw each MAC arrive from, and since when: what its learned flows should hold.
 struct LearningLedger: Sendable {
   struct Key: FlatKey {
     var host: Int32
-    var vni: UInt32
+    var lane: Lane
     var mac: MACAddress
 
-    var words: (UInt64, UInt64) { (mac.rawValue, UInt64(UInt32(bitPattern: host)) << 32 | UInt64(vni)) }
+    var words: (UInt64, UInt64) {
+      (mac.rawValue | UInt64(lane.kind) << 48, UInt64(UInt32(bitPattern: host)) << 32 | UInt64(lane.vni))
+    }
+  }
+
+  /// A tunnel ID; where networks share it in tunnels of several kinds, with that kind.
+  struct Lane: Hashable, Sendable {
+    var vni: UInt32
+    var kind: UInt8 = 0
   }
 
   struct Location: Sendable {
@@ -49,8 +58,8 @@ struct LearningLedger: Sendable {
 
   private var locations = FlatTable<Key, Location>()
 
-  func location(_ host: Int32, _ vni: UInt32, _ mac: MACAddress) -> Location? {
-    locations[Key(host: host, vni: vni, mac: mac)]
+  func location(_ host: Int32, _ lane: Lane, _ mac: MACAddress) -> Location? {
+    locations[Key(host: host, lane: lane, mac: mac)]
   }
 
   /// Notes an arrival. Returns the VTEP that the MAC was behind before, if that was another one.
@@ -149,5 +158,19 @@ struct ClaimLedger: Sendable {
     // Either may have spoken for long, but not the one long after the other.
     let isNear = abs(pair.one.last &- rival.last) < window
     return overlap > max(ClaimLedger.leastPause, slack) && isNear ? rival.holder : nil
+  }
+}
+
+extension Judge {
+  /// Where a host learns a network's MACs.
+  func learningLane(_ network: Int32, _ vni: UInt32) -> LearningLedger.Lane {
+    let kind: UInt8 =
+      switch topology.sharedKind(ofNetwork: Int(network)) {
+      case nil: 0
+      case .gre: 1
+      case .geneve: 2
+      default: 3
+      }
+    return LearningLedger.Lane(vni: vni, kind: kind)
   }
 }

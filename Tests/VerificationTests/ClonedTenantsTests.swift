@@ -22,11 +22,14 @@ import Wire
   }
 
   /// In the order of `guests`: the red pair, and its blue clones.
-  static func overlay(_ leak: Leak, seed: UInt64 = 1) -> MadeOverlay {
+  static func overlay(
+    _ leak: Leak, seed: UInt64 = 1, changing: (inout [MadeOverlay.Network]) -> Void = { _ in }
+  ) -> MadeOverlay {
     var overlay = MadeOverlay()
     overlay.networks = [
       .init(name: "red", vni: 0x2711, vlans: [3, 5, 4]), .init(name: "blue", vni: 0x2712, vlans: [5, 3, 6]),
     ]
+    changing(&overlay.networks)
     for (number, name) in ["red", "blue"].enumerated() {
       overlay.guests.append(
         .init("\(name)-a", host: 0, network: number, mac: 0xfa16_3e00_0a01, address: 0x0a07_0001))
