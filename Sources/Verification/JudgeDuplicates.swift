@@ -35,14 +35,14 @@ extension Judge {
       if tunnel.direction == .out {
         let copies = count(from: tunnel.host, to: tunnel.peer, .out, tunnel.network, seen, group)
         let entered = entries(on: tunnel.host, tunnel.network)
-        guard copies > 1, entered > 0, copies > excused(entered) else { continue }
+        guard copies > 1, entered > 0, copies > excused(entered), showsAllEntries(of: at) else { continue }
         let beyond = makes(.floodCopies) && makes(.devicesInSeries) ? shownBeyond(from: tunnel.host, to: tunnel.peer, tunnel.network, group) : copies
         let key = DuplicateKey(stage: .sender, host: tunnel.host, peer: tunnel.peer, network: tunnel.network)
         note(key, shown: beyond, expected: copies, base, group, Int(tunnel.observation))
       } else if tunnel.direction == .in {
         let copies = count(from: tunnel.peer, to: tunnel.host, .in, tunnel.network, seen, group)
         let sent = count(from: tunnel.peer, to: tunnel.host, .out, tunnel.network, nil, group)
-        guard copies > 1, sent > 0, copies > excused(sent) else { continue }
+        guard copies > 1, sent > 0, copies > excused(sent), showsAllSent(of: at) else { continue }
         let key = DuplicateKey(stage: .underlay, host: tunnel.peer, peer: tunnel.host, network: tunnel.network)
         note(
           key, shown: deliveries(on: tunnel.host, tunnel.network, beside: seen.capture, group), expected: copies, base, group,
@@ -75,10 +75,56 @@ extension Judge {
       {
         sources += 1
       }
-      guard copies > 1, sources > 0, copies > excused(sources) else { continue }
+      guard copies > 1, sources > 0, copies > excused(sources), showsAllSources(of: delivery) else { continue }
       let key = DuplicateKey(stage: .receiver, host: delivery.host, network: delivery.network, port: delivery.port)
       note(key, shown: whole, expected: copies, base, group, Int(delivery.first))
     }
+  }
+
+  // MARK: What the point before shows
+
+  /// Whether a port of the network was recording when each copy that a host sent entered. Where its capture began, or
+  /// ended, between two, the guest may have sent the frame twice.
+  private func showsAllEntries(of at: Int) -> Bool {
+    let first = resolver.tunnels[at]
+    let ports = resolver.passages.filter { $0.direction == .fromGuest && $0.host == first.host && $0.network == first.network }.map(\.port)
+    return resolver.tunnels.allSatisfy { copy in
+      copy.direction != .out || copy.host != first.host || copy.network != first.network
+        || ports.allSatisfy { wasLive(port: $0, before: copy.time) }
+    }
+  }
+
+  /// The same of the tunnel interface of the sender, for what arrives.
+  private func showsAllSent(of at: Int) -> Bool {
+    let first = resolver.tunnels[at]
+    return resolver.tunnels.allSatisfy { arrival in
+      arrival.direction != .in || arrival.host != first.host || arrival.peer != first.peer || arrival.network != first.network
+        || wasLive(tunnelOf: first.peer, before: arrival.time, seenOn: first.host)
+    }
+  }
+
+  /// The same of what a host hands to a port: that came out of a tunnel, or entered at another port.
+  private func showsAllSources(of first: Passage) -> Bool {
+    let isTunnel = resolver.tunnels.contains { $0.direction == .in && $0.host == first.host && $0.network == first.network }
+    let ports = resolver.passages.filter {
+      $0.direction == .fromGuest && $0.host == first.host && $0.port != first.port && $0.network == first.network
+    }.map(\.port)
+    return resolver.passages.allSatisfy { copy in
+      copy.direction != .toGuest || copy.port != first.port
+        || (!isTunnel || wasLive(tunnelOf: first.host, before: copy.start, seenOn: -1))
+          && ports.allSatisfy { wasLive(port: $0, before: copy.start) }
+    }
+  }
+
+  /// Longest way of a frame from one point to the next, in nanoseconds.
+  private var longestStep: Int64 { 50_000_000 }
+
+  private func wasLive(port: Int32, before time: Int64) -> Bool {
+    isLive(port: port, time) && isLive(port: port, clamped(time, minus: longestStep))
+  }
+
+  private func wasLive(tunnelOf host: Int32, before time: Int64, seenOn other: Int32) -> Bool {
+    isLive(tunnelOf: host, time, seenOn: other) && isLive(tunnelOf: host, clamped(time, minus: longestStep), seenOn: other)
   }
 
   /// As many copies as entered are in order.
