@@ -1,5 +1,6 @@
 import Deployment
 import OpenFlow
+import Wire
 
 /// Counters of a host's dumps that grew while the captures ran: drops and errors of its interfaces, and frames that
 /// flows dropped.
@@ -11,6 +12,8 @@ struct DropCounters: Sendable {
     var isFlow: Bool
     /// The flow, where it is one.
     var cause: Cause?
+    /// Whose packets it drops, where it names one IPv4 address.
+    var source: IPAddress?
   }
   private(set) var grown: [Growth] = []
 
@@ -41,10 +44,11 @@ struct DropCounters: Sendable {
     for flow in second.flows where flow.actions.isEmpty {
       guard let packets = flow.packets, let old = counts["\(flow.table) \(flow.text)"], packets > old else { continue }
       let cause = Cause(kind: .flow, bridge: after.name, table: Int(flow.table), text: flow.text)
+      let source = flow.match.exact(.ipv4Source).map { IPAddress(v4: UInt32(truncatingIfNeeded: $0)) }
       grown.append(
         Growth(
           what: "\(after.name) table \(flow.table): \(flow.text)", frames: packets - old, isFlow: true,
-          cause: flow.priority > 0 ? cause : nil))
+          cause: flow.priority > 0 ? cause : nil, source: source))
     }
   }
 }
@@ -77,6 +81,12 @@ extension FindingBuilder {
     guard !lines.isEmpty else { return }
     draft.finding.observed.append(("counters", .list(Array(lines.prefix(4)))))
     if isAccounted, draft.finding.certainty == .likely { draft.finding.certainty = .proven }
+  }
+
+  /// Whether flows of a host dropped so many packets of a peer's VTEP while the captures ran.
+  func dropsTunnels(_ host: Int32, from peer: Int32, atLeast count: UInt64) -> Bool {
+    let vteps = deployment.hosts[Int(peer)].vteps
+    return counters(Int(host)).contains { $0.isFlow && $0.frames >= count && $0.source.map(vteps.contains) ?? false }
   }
 
   private func counters(_ host: Int) -> [DropCounters.Growth] { DropCounters(deployment.hosts[host]).grown }

@@ -67,6 +67,8 @@ extension FindingBuilder {
   /// Floods that lacked a copy for a host from some time on, or until then.
   struct FloodPart {
     var words = ""
+    /// Until the end of the captures.
+    var isToTheEnd = false
     /// So short that an agent may have been putting its flows in anew.
     var isBrief = false
   }
@@ -87,7 +89,8 @@ extension FindingBuilder {
       return isAfter ? judge.stretches.lastPassed[other] > record.first : judge.stretches.firstPassed[other] < record.last
     }
     guard isInhabited else { return nil }
-    return FloodPart(words: isAfter ? ", from some time on" : ", until some time", isBrief: !isLong && !isLeftOut(key, record))
+    return FloodPart(
+      words: isAfter ? ", from some time on" : ", until some time", isToTheEnd: isAfter, isBrief: !isLong && !isLeftOut(key, record))
   }
 
   /// Whether a dumped flow that floods a network leaves a host out.
@@ -135,6 +138,10 @@ extension FindingBuilder {
     } else if isExplained, let flow = flood?.flow {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
+    }
+    if part.isBrief, part.isToTheEnd {
+      unsettled.append(message + ", and no capture shows that an agent which was putting its flows in anew was done")
+      return
     }
     drafts.append(draft)
   }

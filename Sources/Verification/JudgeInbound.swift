@@ -138,9 +138,12 @@ extension Judge {
     topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive }
   }
 
-  /// Whether a host has an active port of a network that did not go while captures ran.
+  /// Whether a host has an active port of a network that did not go while captures ran, nor its guest elsewhere.
   func hasStayingPort(_ host: Int32, _ network: Int32) -> Bool {
-    topology.ports(on: host, of: network).contains { topology.portFacts[$0].isActive && !unplugged[$0] }
+    topology.ports(on: host, of: network).contains { port in
+      topology.portFacts[port].isActive && !unplugged[port]
+        && movers.host(network, topology.portFacts[port].mac).map { $0 == host } ?? true
+    }
   }
 
   /// Whether a host has an active port of a network that its state has, too.

@@ -210,6 +210,11 @@ extension Judge {
     let isReached = receivers.contains { Int($0) < topology.vtepHost.count && topology.vtepHost[Int($0)] == home }
     guard !isReached else { return false }
     if facts.isMisplaced(cell, first.destination), receivers.count == 1 {
+      // It may have moved to where the flow says: then it was heard from there.
+      let receiver = Int(receivers[0]) < topology.vtepHost.count ? topology.vtepHost[Int(receivers[0])] : -1
+      if ledger.location(host, vni, first.destination)?.vtep == receivers[0] { return false }
+      if receiver >= 0, movers.host(network, first.destination) == receiver { return false }
+      hasStale = true
       let key = FaultKey(
         fault: .staleLocation, host: host, network: network, observed: UInt32(receivers[0]),
         detail: first.destination.rawValue)

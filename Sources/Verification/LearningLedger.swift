@@ -87,6 +87,9 @@ struct MoverLedger: Sendable {
 
   func isKnown(_ network: Int32, _ mac: MACAddress) -> Bool { movers[Key(network: network, mac: mac)] != nil }
 
+  /// Where it spoke from last; nil where it is not known to have moved.
+  func host(_ network: Int32, _ mac: MACAddress) -> Int32? { movers[Key(network: network, mac: mac)]?.host }
+
   /// Notes that a guest sent from a host.
   mutating func note(_ network: Int32, _ mac: MACAddress, on host: Int32) {
     let key = Key(network: network, mac: mac)

@@ -47,14 +47,6 @@ enum Noise: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether it takes all that was captured at some time.
-  var cutsTime: Bool {
-    switch self {
-    case .late, .lateHost, .lateAll: true
-    default: false
-    }
-  }
-
   var description: String {
     func ms(_ time: Int64) -> String { "\(time >= 0 ? "+" : "")\(Double(time) / 1e9) s" }
     return switch self {

@@ -83,7 +83,7 @@ struct NoiseMatrix: Sendable {
       var bundle = bundles[cell.bundle]
       cell.noise.apply(to: &bundle)
       let report = try NoiseMatrix.verify(bundle, keptAs: "\(bundle.name) \(cell.noise)")
-      let (outcome, detail) = expectation.outcome(of: report, isShown: !cell.noise.cutsTime || expectation.shows(bundle))
+      let (outcome, detail) = expectation.outcome(of: report, isShown: expectation.shows(bundle, bundles[cell.bundle]))
       return Result(
         bundle: bundle.name, noise: cell.noise, isFaulty: expectation.isFaulty, outcome: outcome, detail: detail,
         wrongClocks: RecordedTruth.hasMovedClocks(bundle.name) ? [] : ClockTruth(cell.noise, bundles[cell.bundle]).wrong(report))

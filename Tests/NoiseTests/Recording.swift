@@ -92,6 +92,15 @@ struct RecordedBundle: Sendable {
     return (times.min() ?? 0)...(times.max() ?? 0)
   }
 
+  /// Octets that a file has of each frame, by its number.
+  func lengths(of file: String) -> [UInt64: Int] {
+    var lengths: [UInt64: Int] = [:]
+    for recording in recordings where recording.file == file {
+      for frame in recording.frames { lengths[frame.origin] = frame.bytes.count }
+    }
+    return lengths
+  }
+
   /// Hosts with captures, in the deployment's order.
   var hosts: [String] {
     survey.deployment.hosts.map(\.name).filter { name in recordings.contains { $0.host == name } }
