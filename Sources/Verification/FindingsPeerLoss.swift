@@ -55,8 +55,10 @@ extension FindingBuilder {
   /// the port gets those of others meanwhile.
   private func isLostByPeer(_ key: StretchKey, _ record: StretchRecord) -> Bool {
     var misses = provenMisses(key, record)
-    // Security groups may name addresses; what they never hold back still tells, and flows that drop whole tunnel packets.
-    if isPolicy(key), !dropsTunnels(key.host, from: key.peer, atLeast: misses) {
+    // Flows that drop the peer's tunnel packets are no matter of policy, nor of chance.
+    if misses >= 3, dropsTunnels(key.host, from: key.peer, atLeast: misses) { return true }
+    // Security groups may name addresses; what they never hold back still tells.
+    if isPolicy(key) {
       let spared = Observation.Class.arpRequest.kindBit
       misses = min(misses, record.missedKinds[spared] ?? 0)
     }
