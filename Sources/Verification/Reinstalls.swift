@@ -67,6 +67,11 @@ extension InstalledView {
     for installation in timelines[host].installations where installation.flow.actions.contains(where: \.learns) {
       result.learning.append(installation.time)
     }
+    // A clock that was set back shows some times twice: a lone dump may be of either.
+    if isSingle, let taken = dumped(host).first?.time {
+      let shift = clamped(reference(taken, host, isFirst: false), minus: reference(taken, host, isFirst: true))
+      if shift != 0 { result.learning += result.learning.flatMap { [clamped($0, plus: shift), clamped($0, minus: shift)] } }
+    }
     for entry in outbound[host] where entry.isGroup && entry.destination == nil {
       guard let began = entry.flow?.span?.certain.last?.lowerBound, let flow = entry.flow else { continue }
       let same = outbound[host].filter { $0.isGroup && $0.destination == nil && $0.vlan == entry.vlan }
