@@ -306,7 +306,15 @@ public struct TrajectoryResolver: Sendable {
   /// Whether a copy goes in another lane than all that an entry has to that VTEP, and did not come in by it: it was sent
   /// beside them, not twice.
   private func isBeside(_ entry: Int, _ copy: Int, _ group: [Observation]) -> Bool {
-    let (tunnel, receiver) = (tunnels[copy], group[Int(tunnels[copy].observation)].outerTo)
+    let tunnel = tunnels[copy]
+    let seen = group[Int(tunnel.observation)]
+    let receiver = seen.outerTo
+    // A clone of the guest in that lane's network sends the same bytes.
+    if let owners = topology.portsOfMAC[seen.source],
+      owners.contains(where: { topology.portHost[$0] == tunnel.host && topology.portNetwork[$0] == tunnel.network })
+    {
+      return false
+    }
     for other in tunnels where other.host == tunnel.host && other.isSameLane(as: tunnel) {
       if other.direction == .in { return false }
       if other.direction == .out, Int(other.entry) == entry, group[Int(other.observation)].outerTo == receiver { return false }

@@ -212,7 +212,7 @@ extension Judge {
     if facts.isMisplaced(cell, first.destination), receivers.count == 1 {
       // It may have moved to where the flow says: then it was heard from there.
       let receiver = Int(receivers[0]) < topology.vtepHost.count ? topology.vtepHost[Int(receivers[0])] : -1
-      if ledger.location(host, vni, first.destination)?.vtep == receivers[0] { return false }
+      if ledger.location(host, learningLane(network, vni), first.destination)?.vtep == receivers[0] { return false }
       if receiver >= 0, movers.host(network, first.destination) == receiver { return false }
       hasStale = true
       let key = FaultKey(
