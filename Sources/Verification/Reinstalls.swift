@@ -8,6 +8,8 @@ import OpenFlow
 struct Reinstalls: Sendable {
   /// The flows that learn were put in anew: what was learned before is gone.
   var learning: [Int64] = []
+  /// The same, if the dump is of the other of two times that a clock showed which was set back.
+  var otherwise: [Int64] = []
   /// Flood flows that were put in anew as they had been, by VLAN: before this they may have been incomplete.
   var floods: [UInt16: Int64] = [:]
   /// No dump shows how the flows were before the last of these.
@@ -25,7 +27,7 @@ struct Reinstalls: Sendable {
 
   /// Whether flows that the dumps lack may have been there at `time`.
   func mayHaveDiffered(at time: Int64) -> Bool {
-    isUnknownBefore && learning.contains { time <= clamped($0, plus: Reinstalls.slack) }
+    isUnknownBefore && (learning + otherwise).contains { time <= clamped($0, plus: Reinstalls.slack) }
   }
 
   /// Dumps and clocks are exact to about this, and flows are put in one by one.
@@ -70,7 +72,7 @@ extension InstalledView {
     // A clock that was set back shows some times twice: a lone dump may be of either.
     if isSingle, let taken = dumped(host).first?.time {
       let shift = clamped(reference(taken, host, isFirst: false), minus: reference(taken, host, isFirst: true))
-      if shift != 0 { result.learning += result.learning.flatMap { [clamped($0, plus: shift), clamped($0, minus: shift)] } }
+      if shift != 0 { result.otherwise = result.learning.flatMap { [clamped($0, plus: shift), clamped($0, minus: shift)] } }
     }
     for entry in outbound[host] where entry.isGroup && entry.destination == nil {
       guard let began = entry.flow?.span?.certain.last?.lowerBound, let flow = entry.flow else { continue }

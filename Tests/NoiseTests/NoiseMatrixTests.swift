@@ -60,6 +60,17 @@ import Verification
     "learning/l2population-lags | steps node24 +2.0 s, node34 -0.7 s",
     "learning/stale-entry | step os-cmp055 -10.0 s",
     "missing-vni-in | step host3 +1.0 s",
+    "isolation/false-claims | late rack3-hv38/eno2.pcap.gz",
+    "capture/written-twice | duplicates compute1/ens4.pcap.gz 100 %",
+    "capture/hardware-offload | loss compute1/eth0.pcap.gz 30 %",
+    "learning/reflecting-host | duplicates node58/qvo18afd55c-9a.pcap 100 %",
+    "clean/trunk | step node39 -1.0 s",
+    "translation/lost-at-restart | step compute2 -10.0 s",
+    "learning/stale-entry | missing os-cmp042/eth1.pcap.gz",
+    "learning/stale-entry | missing os-cmp081/eth1.pcap.gz",
+    "delivery/firewall-drops-tunnels | late os-cmp063/eth0.pcap.gz",
+    "encapsulation/reserved-bits | missing net/tapb7f6e84e-3e.pcap",
+    "delivery/modified | snap 96",
   ])
   func staysRight(cell: String) throws {
     let results = try NoiseMatrix(share: 1, only: cell).run()
