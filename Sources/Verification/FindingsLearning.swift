@@ -14,7 +14,11 @@ extension FindingBuilder {
 
   mutating func addFloodedAfterLearned(_ key: FaultKey, _ record: FaultRecord) {
     let vni = topology.vni(ofNetwork: Int(key.network)) ?? 0
-    let learns = installed.learning[Int(key.host)][vni]
+    // One dump may learn, and the flow that the other shows have been there when these frames left.
+    let unlearned = installed.unlearned[Int(key.host)][vni].flatMap { flow in
+      flow.span.map { $0.presence(at: record.last) == .yes && $0.presence(at: record.first) != .no } ?? false ? flow : nil
+    }
+    let learns = unlearned == nil ? installed.learning[Int(key.host)][vni] : false
     // Without the flows' word: enough frames, over long enough.
     let isLasting = record.count >= 3 && record.last &- record.first > (judge.makes(.learningGrace) ? 2 * Judge.learningGrace : 0)
     guard learns == false || isLasting || !judge.makes(.briefFlooding) else { return }
@@ -24,9 +28,9 @@ extension FindingBuilder {
       network: key.network, message: message)
     draft.finding.expected = [("copies", .number(Int64(clamping: record.count)))]
     draft.finding.observed = [("superfluousCopies", .number(Int64(clamping: record.copies)))]
-    if learns == false, let flow = installed.inbound(
+    let deliverer = installed.inbound(
       host: Int(key.host), vni: vni, kind: topology.sharedKind(ofNetwork: Int(key.network)), during: record.stretch)?.deliverer
-    {
+    if learns == false, let flow = unlearned ?? deliverer {
       draft.finding.cause = flowCause(flow)
       draft.finding.next.append(showFlows(flow))
     } else if learns == true {

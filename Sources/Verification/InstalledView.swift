@@ -63,6 +63,8 @@ struct InstalledView: Sendable {
   private var undecided: [Set<UInt32>]
   /// By host: VNI → whether a frame that arrives teaches the flows where its sender is. Uncertain ones are left out.
   private(set) var learning: [[UInt32: Bool]]
+  /// By host: VNI → the flow that hands on what arrives and learns nothing from it, in a dump of which that is so.
+  private(set) var unlearned: [[UInt32: FlowEvidence]]
   /// By host: VNI → the VNI on which answers then leave, and the flow that teaches so, where it is another one.
   private var misteachings: [[UInt32: (vni: UInt32, flow: FlowEvidence)]]
   /// By host: VNI → the flow that sends what arrives into tunnels again.
@@ -90,6 +92,7 @@ struct InstalledView: Sendable {
     inbound = deployment.hosts.map { _ in [] }
     undecided = deployment.hosts.map { _ in [] }
     learning = deployment.hosts.map { _ in [:] }
+    unlearned = deployment.hosts.map { _ in [:] }
     misteachings = deployment.hosts.map { _ in [:] }
     reflections = deployment.hosts.map { _ in [:] }
     learnedLifetime = deployment.hosts.map { _ in Judge.learningTimeout }
@@ -172,6 +175,7 @@ struct InstalledView: Sendable {
         // Learning in one of two dumps: it may have been so while the frames passed.
         learning[host][vni] = (learning[host][vni] ?? false) || answer.isLearned
         let teacher = evidence(entry.crossings.first?.outputFlow)
+        if !answer.isLearned { unlearned[host][vni] = teacher }
         if answer.isLearned, let other = answer.vni, other != vni, let teacher { misteachings[host][vni] = (other, teacher) }
       }
     }
