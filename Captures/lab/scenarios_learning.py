@@ -88,6 +88,25 @@ def no_learning_gre(lab, bundle):
     bundle.expected.finds("flooded-after-learned", two, net, cause="table=10")
 
 
+@scenario("stops-learning", "fault", "a host learns at first, and from the middle on it does not: the dump after shows it",
+          rule="flooded-after-learned")
+def stops_learning(lab, bundle):
+    one, two, three, net, a, b, c = trio(lab)
+    lab.build()
+    bundle.with_after = True
+    patch, cookie = lab.ofport(one, "patch-int"), lab.tunnel_plan(one).cookie
+    with bundle.recording() as traffic:
+        traffic.chat(a, b, tcp=0, six=False)
+        traffic.ping(b, c)
+        one.switch.ofctl("del-flows", "br-tun", "table=10")
+        one.switch.ofctl("del-flows", "br-tun", f"table=20,dl_dst={b.mac}")
+        bundle.breaks(one, "table 10 does not learn any more", changes.add_flow(
+            one, "br-tun", f"table=10,cookie={cookie:#x},priority=1 actions=output:{patch}"))
+        traffic.ping(a, b, 16, interval=0.35)
+        traffic.announce_all([b, c])
+    bundle.expected.finds("flooded-after-learned", one, net, cause="table=10")
+
+
 @scenario("stale-entry", "fault", "a guest moved and l2population's entry on one host still names its old host",
           rule="stale-location")
 def stale_entry(lab, bundle):
