@@ -55,6 +55,14 @@ extension FindingBuilder {
       guard drafts[index].parent == nil, let key = drafts[index].key else { continue }
       drafts[index].parent = parent(of: key, index)
     }
+    // What follows from a suspicion is none the surer.
+    for index in drafts.indices {
+      var (root, steps) = (index, 0)
+      while let parent = drafts[root].parent, steps < drafts.count { (root, steps) = (parent, steps + 1) }
+      guard root != index, drafts[root].finding.certainty == .suspected, drafts[index].finding.severity > .info else { continue }
+      drafts[index].finding.certainty = .suspected
+      drafts[index].finding.severity = min(drafts[index].finding.severity, .warning)
+    }
     // The tag's finding counts what the tag did to frames.
     let tagged = tagDrafts.map { ($0.key, $0.value) } + subportTagDrafts.flatMap { port, drafts in drafts.values.map { (port, $0) } }
     for (port, at) in tagged {

@@ -237,6 +237,7 @@ extension FindingBuilder {
     case .betweenPorts:
       draft.finding.certainty = .likely
       if draft.parent == nil { draft.parent = isolated[loss.peer] ?? misdirection(from: loss.host, network) }
+      if draft.parent == nil, loss.host >= 0 { draft.finding.cause = missingTunnel(of: loss.peer, to: loss.host) }
     case .outward where loss.peer >= 0:
       draft.finding.certainty = .likely
       draft.finding.next = underlaySteps(loss.peer)

@@ -151,7 +151,7 @@ extension FindingBuilder {
   }
 
   /// What is wrong where none of a host's tunnels leads to another; nil where one does, or where that is not known.
-  private func missingTunnel(of host: Int32, to peer: Int32) -> Cause? {
+  func missingTunnel(of host: Int32, to peer: Int32) -> Cause? {
     let addresses = deployment.hosts[Int(peer)].vteps
     let tunnels = deployment.tunnels(of: Int(host))
     let remotes = deployment.tunnelRemotes(of: Int(host))

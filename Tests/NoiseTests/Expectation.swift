@@ -107,7 +107,10 @@ struct Expectation: Sendable {
       return (report.verdict == .pass ? Outcome.kept : Outcome.inconclusive, report.reasons.first ?? "")
     }
     switch report.verdict {
-    case .pass: return isShown ? (.falseCalm, "") : (.kept, "the fault is not in the captures")
+    case .pass:
+      guard isShown else { return (.kept, "the fault is not in the captures") }
+      let isTold = !roots.findings.isEmpty && report.checked(against: roots).prefix(1 + roots.findings.count).dropFirst().allSatisfy(\.hasPassed)
+      return isTold ? (.kept, "named, below an error") : (.falseCalm, "")
     case .inconclusive:
       return report.reasons.isEmpty ? (.unexplained, "") : (.inconclusive, report.reasons.joined(separator: "; "))
     case .fail:
@@ -130,8 +133,9 @@ extension Expectation {
   private func isNamed(_ root: Expectations.Finding, in report: Report) -> Bool {
     report.findings.contains { finding in
       guard finding.role == .cause, finding.severity == .error else { return false }
-      if finding.host == root.host, let cause = finding.cause, cause.host == root.host, let table = cause.table {
-        return (root.cause ?? "").contains("table=\(table)") || finding.rule == root.rule
+      if finding.host == root.host, let cause = finding.cause, cause.host == root.host {
+        guard let words = root.cause else { return true }
+        return cause.table.map { words.contains("table=\($0)") } ?? cause.text.contains(words)
       }
       return finding.rule == root.rule && root.host.map { finding.message.contains($0) } ?? false
     }
