@@ -65,17 +65,18 @@ struct ClockTruth {
   }
 
   /// How far a host's clock was set in all, where it says that it was: not of those whose reference was set as well,
-  /// for that is told of the reference.
+  /// for that is told of the reference. Of two hosts that nothing else tells of, either may be said to have been set.
   private func wrongSteps(_ clock: ClockSummary) -> [String] {
     func jump(_ host: String) -> Int64 { ahead(host, at: span.upperBound) - ahead(host, at: span.lowerBound) }
     guard !clock.steps.isEmpty, clock.host == clock.reference || abs(jump(clock.reference)) < 1_000_000 else { return [] }
     let stated = clock.steps.reduce(0) { $0 + $1.size }
     let bound = clock.steps.reduce(0) { clamped($0, plus: clamped($1.uncertainty, plus: 2000)) }
     let truth = jump(clock.host)
-    let isWrong =
+    let truths = [truth] + (clocks ?? [:]).keys.filter { $0 != clock.host }.map { -jump($0) }
+    let isRight =
       clock.steps.contains(where: \.isLeast)
-      ? clamped(abs(stated), minus: bound) > abs(truth) : abs(stated - truth) > bound
-    guard isWrong else { return [] }
+      ? truths.contains { clamped(abs(stated), minus: bound) <= abs($0) } : truths.contains { abs(stated - $0) <= bound }
+    guard !isRight else { return [] }
     let steps = clock.steps.map { "\($0.isLeast ? "at least " : "")\($0.size) ± \($0.uncertainty)" }
     return ["\(clock.host) was set by \(truth) in all, not by \(steps)"]
   }
