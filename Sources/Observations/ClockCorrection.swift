@@ -83,6 +83,14 @@ public struct ClockCorrection: Sendable, Hashable {
     return pieces[first].toReference(time)
   }
 
+  /// The same, but of a time that the clock showed twice the last.
+  public func toReferenceLast(_ time: Int64) -> Int64 {
+    guard let last = jumps.indices.last(where: { isSetBack(after: $0) && time >= pieces[$0 + 1].first }),
+      last == jumps.count - 1 || time < cut(after: last + 1)
+    else { return toReference(time) }
+    return pieces[last + 1].toReference(time)
+  }
+
   /// Whether a piece before the clock was set back is nearer to a time than the piece after.
   private func isNearer(_ index: Int, than next: Int, to time: Int64) -> Bool {
     isSetBack(after: index) && pieces[index].distance(to: time) < pieces[next].distance(to: time)

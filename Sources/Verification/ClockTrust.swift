@@ -95,7 +95,15 @@ struct ClockTrust: Sendable {
         clock.correction.isSetBack(after: $0) && (clock.isVague || clock.correction.ends[$0] == nil)
       }.map {
         let (setting, margin) = (hosts[number].settings[$0], 2 * Correlator.sightingGap)
-        return clamped(setting.lowerBound, minus: margin)...clamped(setting.upperBound, plus: margin)
+        var (from, to) = (setting.lowerBound, setting.upperBound)
+        // A capture that does not go back may lie on either side where the clock showed the same times twice.
+        let (before, after) = (clock.correction.pieces[$0], clock.correction.pieces[$0 + 1])
+        let (first, last) = (max(before.first, after.first), min(before.last, after.last))
+        if clock.isVague, first < last {
+          from = min(from, before.toReference(first))
+          to = max(to, after.toReference(last))
+        }
+        return clamped(from, minus: margin)...clamped(to, plus: margin)
       }
     }
     hasTurns = turns.contains { !$0.isEmpty }

@@ -35,10 +35,10 @@ struct Reinstalls: Sendable {
 }
 
 extension InstalledView {
-  /// A host's own time in the reference clock: of one that the clock showed twice, the first or the later.
+  /// A host's own time in the reference clock: of one that the clock showed twice, the first or the last.
   func reference(_ time: Int64, _ host: Int, isFirst: Bool) -> Int64 {
     guard clocks.indices.contains(host) else { return time }
-    return isFirst ? clocks[host].toReferenceFirst(time) : clocks[host].toReference(time)
+    return isFirst ? clocks[host].toReferenceFirst(time) : clocks[host].toReferenceLast(time)
   }
 
   /// When a flow of a dump was there, in the reference clock.

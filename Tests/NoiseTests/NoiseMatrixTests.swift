@@ -71,6 +71,8 @@ import Verification
     "delivery/firewall-drops-tunnels | late os-cmp063/eth0.pcap.gz",
     "encapsulation/reserved-bits | missing net/tapb7f6e84e-3e.pcap",
     "delivery/modified | snap 96",
+    "wrong-vlan-in | step host1 -10.0 s",
+    "learning/restart-and-silence | step ctl -10.0 s",
   ])
   func staysRight(cell: String) throws {
     let results = try NoiseMatrix(share: 1, only: cell).run()
