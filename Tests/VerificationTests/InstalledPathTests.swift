@@ -104,9 +104,9 @@ struct InstalledPathTests {
     Set(Bundles.files(bundle).filter { $0.hasSuffix(".flows") }.compactMap { $0.split(separator: "/").first.map(String.init) })
   }
 
-  /// One in four of those that pass.
+  /// One in four of those that pass, and whose dumps do not show what was lost after the captures.
   static let passing = Bundles.all.enumerated().filter { $0.offset % 4 == 1 }.map(\.element).filter { bundle in
     let text = (try? String(contentsOfFile: Bundles.path(bundle) + "/expect.yaml", encoding: .utf8)) ?? ""
-    return text.contains("verdict: pass") && !text.contains("rule: dead-vlan") && !hosts(bundle).isEmpty
+    return text.contains("verdict: pass") && !text.contains("rule: dead-vlan") && !hosts(bundle).isEmpty && bundle != "translation/lost-at-restart"
   }
 }
