@@ -57,8 +57,7 @@ extension FindingBuilder {
     }
     // What follows from a suspicion is none the surer.
     for index in drafts.indices {
-      var (root, steps) = (index, 0)
-      while let parent = drafts[root].parent, steps < drafts.count { (root, steps) = (parent, steps + 1) }
+      let root = drafts.top(of: index)
       guard root != index, drafts[root].finding.certainty == .suspected, drafts[index].finding.severity > .info else { continue }
       drafts[index].finding.certainty = .suspected
       drafts[index].finding.severity = min(drafts[index].finding.severity, .warning)
@@ -143,6 +142,15 @@ extension FindingBuilder {
       }
     default: return nil
     }
+  }
+}
+
+extension [FindingBuilder.Draft] {
+  /// The draft that one follows from in the end; itself where it follows from none.
+  func top(of index: Int) -> Int {
+    var (at, steps) = (index, 0)
+    while let parent = self[at].parent, steps < count { (at, steps) = (parent, steps + 1) }
+    return at
   }
 }
 

@@ -171,8 +171,7 @@ extension Judge {
   /// Whether a host would show a copy that another sent it, and does not: where the sender's tunnel interface was not
   /// captured, one copy may be of several.
   private func isMissed(behind vtep: UInt16, _ seen: Observation, _ sender: Int32) -> Bool {
-    guard Int(vtep) < topology.vtepHost.count else { return false }
-    let home = topology.vtepHost[Int(vtep)]
+    let home = host(behind: vtep)
     guard home >= 0, !isShownByPorts(of: home) else { return false }
     if topology.hostHasTunnelPoint[Int(home)] { return isLive(tunnelOf: home, seen.time, seenOn: sender) }
     return topology.portsOfMAC[seen.destination]?.contains { topology.portHost[$0] == home && expects($0, seen) } ?? false
@@ -211,7 +210,7 @@ extension Judge {
     guard !isReached else { return false }
     if facts.isMisplaced(cell, first.destination), receivers.count == 1 {
       // It may have moved to where the flow says: then it was heard from there.
-      let receiver = Int(receivers[0]) < topology.vtepHost.count ? topology.vtepHost[Int(receivers[0])] : -1
+      let receiver = self.host(behind: receivers[0])
       if ledger.location(host, learningLane(network, vni), first.destination)?.vtep == receivers[0] { return false }
       if receiver >= 0, movers.host(network, first.destination) == receiver { return false }
       hasStale = true

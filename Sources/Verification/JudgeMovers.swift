@@ -78,8 +78,8 @@ extension Judge {
   /// Whether a guest is known to have left the host behind a VTEP: it speaks from another one, and what goes there stays
   /// without an answer.
   mutating func hasMoved(_ mac: MACAddress, _ network: Int32, from vtep: UInt16) -> Bool {
-    guard !movers.isEmpty, Int(vtep) < topology.vtepHost.count else { return false }
-    let host = topology.vtepHost[Int(vtep)]
+    guard !movers.isEmpty else { return false }
+    let host = self.host(behind: vtep)
     // Where neither that host nor its port there was captured, it may speak from there as well.
     guard host >= 0,
       topology.hostHasTunnelPoint[Int(host)]
@@ -110,7 +110,8 @@ extension Judge {
     return false
   }
 
-  func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool {
-    Int(vtep) < topology.vtepHost.count && topology.lives(mac, on: topology.vtepHost[Int(vtep)])
-  }
+  func livesBehind(_ vtep: UInt16, _ mac: MACAddress) -> Bool { topology.lives(mac, on: host(behind: vtep)) }
+
+  /// The host of a VTEP, by its index; -1 where it is no host here.
+  func host(behind vtep: UInt16) -> Int32 { Int(vtep) < topology.vtepHost.count ? topology.vtepHost[Int(vtep)] : -1 }
 }

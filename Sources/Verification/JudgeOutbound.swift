@@ -46,18 +46,19 @@ extension Judge {
   /// Whether a port of the network that got a frame has the same source MAC on the host where it entered, or, where
   /// that is not known, on any: cloned tenants send the same bytes.
   func isClone(_ mac: MACAddress, network: Int32, on host: Int32 = -1) -> Bool {
-    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1, makes(.clonedTenants) else { return false }
-    return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) }
+    hasClone(mac, network, on: host) { _ in true }
   }
 
   /// Whether a guest of a network has a frame's MAC and no capture of its port would show that it sent the frame: cloned
   /// tenants send the same bytes.
   func mayBeTwins(_ seen: Observation, in network: Int32, on host: Int32 = -1) -> Bool {
-    guard network >= 0, let owners = topology.portsOfMAC[seen.source], owners.count > 1, makes(.clonedTenants) else { return false }
-    return owners.contains { port in
-      topology.portNetwork[port] == network && (host < 0 || topology.portHost[port] == host)
-        && !(topology.portIsCaptured[port] && isLive(port: Int32(truncatingIfNeeded: port), seen.time))
-    }
+    hasClone(seen.source, network, on: host) { !topology.portIsCaptured[$0] || !isLive(port: Int32(truncatingIfNeeded: $0), seen.time) }
+  }
+
+  @inline(__always)
+  private func hasClone(_ mac: MACAddress, _ network: Int32, on host: Int32, where isMeant: (_ port: Int) -> Bool) -> Bool {
+    guard network >= 0, let owners = topology.portsOfMAC[mac], owners.count > 1, makes(.clonedTenants) else { return false }
+    return owners.contains { topology.portNetwork[$0] == network && (host < 0 || topology.portHost[$0] == host) && isMeant($0) }
   }
 
   /// Whether the entry that a copy was given to left in its own lane as well.

@@ -52,7 +52,7 @@ struct ReportBuilder {
       list.append(complete(drafts[root]))
       let rootID = "f\(list.count)"
       list[list.count - 1].id = rootID
-      for child in drafts.indices.filter({ top(of: $0, drafts) == root && $0 != root }).sorted(by: precedes) {
+      for child in drafts.indices.filter({ drafts.top(of: $0) == root && $0 != root }).sorted(by: precedes) {
         var finding = complete(drafts[child])
         finding.role = .consequence
         finding.causedBy = rootID
@@ -66,16 +66,6 @@ struct ReportBuilder {
       list.append(finding)
     }
     return list
-  }
-
-  private func top(of index: Int, _ drafts: [FindingBuilder.Draft]) -> Int {
-    var at = index
-    var steps = 0
-    while let parent = drafts[at].parent, steps < drafts.count {
-      at = parent
-      steps += 1
-    }
-    return at
   }
 
   /// Frames by file, examples, and what inferred knowledge allows to be said.
